@@ -1,0 +1,1 @@
+"""What a device is: frozen declarations; almost no code."""

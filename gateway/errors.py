@@ -1,0 +1,40 @@
+"""The error tree, split by who must act.
+
+WardlinkError
+├── ConfigError         the administrator: a file, a key, a driver or profile name
+├── LinkError           cable, port, network: retried with backoff
+├── PeerProtocolError   the other side broke its protocol
+├── LocalProtocolError  we broke the protocol: our bug
+├── RefusedError        a receiver said no
+└── StoreError          the journal cannot write: stop acknowledging devices
+
+A message says what was got, what was expected, where, and what to do next. It never holds patient data.
+"""
+
+
+class WardlinkError(Exception):
+    """Anything wardlink says on purpose; its text is fit to be shown to a person."""
+
+
+class ConfigError(WardlinkError):
+    """A setting is wrong; the text names file, line, key, what was expected."""
+
+
+class LinkError(WardlinkError):
+    """The way to a peer is not there: port absent or busy, connection refused or lost, certificate not accepted."""
+
+
+class PeerProtocolError(WardlinkError):
+    """The peer answered something its protocol does not allow."""
+
+
+class LocalProtocolError(WardlinkError):
+    """We asked a codec or a store for something its contract does not allow."""
+
+
+class RefusedError(WardlinkError):
+    """A receiver understood and said no."""
+
+
+class StoreError(WardlinkError):
+    """The journal could not make something durable; the device must not be acknowledged."""

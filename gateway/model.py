@@ -1,0 +1,326 @@
+"""What one device said, and about whom: frozen values without IO, the same in journal, messages and screens.
+
+msgspec structs instead of dataclasses: creating and encoding them is on the path of every reading
+(docs/decisions/0003). `encode`/`decode` are the journal's form: JSON, defaults omitted, so that any SQLite
+tool can read a row, a field may be added anywhere, and an old row still decodes.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """What sort of thing an observation is."""
+
+    NUMERIC = "numeric"
+    CODED = "coded"
+    TEXT = "text"
+    WAVEFORM = "waveform"
+    EVENT = "event"
+
+
+class Category(StrEnum):
+    """What a destination chooses by (`takes`): one category a report."""
+
+    VITALS = "vitals"
+    LAB = "lab"
+    QC = "qc"
+    EVENTS = "events"
+    WAVEFORMS = "waveforms"
+
+
+class Validity(StrEnum):
+    """The state of a value, in the words of OBX-8 (IHE PCD TF-2 B.8; HL7 table 0078 as IHE extends it).
+
+    The first group travels with or without a value; the second group, `absent`, says why there is none.
+    """
+
+    OK = ""
+    QUESTIONABLE = "QUES"
+    CALIBRATING = "CAL"
+    TEST = "TEST"
+    DEMO = "DEMO"
+    VALIDATED = "VALIDATED"
+    EARLY = "EARLY"
+    IN_ALARM = "ALACT"
+    ALARM_INHIBITED = "ALINH"
+
+    INVALID = "INV"
+    NOT_AVAILABLE = "NAV"
+    ONGOING = "BUSY"
+    NO_INFORMATION = "NI"
+    NOT_APPLICABLE = "NA"
+    OFF = "OFF"
+    MASKED = "MSK"
+    OTHER = "OTH"
+    NOT_A_NUMBER = "NAN"
+    OVER = "PINF"
+    UNDER = "NINF"
+
+
+ABSENT = frozenset(
+    {
+        Validity.INVALID,
+        Validity.NOT_AVAILABLE,
+        Validity.ONGOING,
+        Validity.NO_INFORMATION,
+        Validity.NOT_APPLICABLE,
+        Validity.OFF,
+        Validity.MASKED,
+        Validity.OTHER,
+        Validity.NOT_A_NUMBER,
+        Validity.OVER,
+        Validity.UNDER,
+    }
+)
+
+
+class Method(StrEnum):
+    """How a value came about (OBX-17, IHE PCD TF-2 B.8.17)."""
+
+    AUTO_MEASURED = "AMEAS"
+    MANUAL_MEASURED = "MMEAS"
+    AUTO_SET = "ASET"
+    MANUAL_SET = "MSET"
+    AUTO_CALCULATED = "ACALC"
+    MANUAL_CALCULATED = "MCALC"
+    UNSPECIFIED = "UNSPEC"
+
+
+Place = tuple[int, int, int, int]
+"""Where in the device a thing sits: (MDS, VMD, channel, metric), OBX-4. Trailing zeros: a device row; 0 inside: anonymous."""
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One thing a device said.
+
+    `value` is the device's text: for a numeric plain decimal digits with the device's precision ("36.60" stays
+    "36.60"), see `decimal_text`; None when there is none, and `validity` says why. A waveform's value is its samples as
+    integers separated by spaces. `unit` is UCUM, None when the device's unit is unknown to the terms; `vendor_unit` is
+    what the device wrote. `refid` (MDC) and `loinc` are keys into gateway.terms; both None: unmapped, kept as it is.
+    """
+
+    kind: Kind
+    vendor_code: str
+    value: str | None
+    vendor_text: str = ""
+    refid: str | None = None
+    loinc: str | None = None
+    unit: str | None = None
+    vendor_unit: str = ""
+    comparator: str = ""
+    """"<", "<=", ">", ">=" or nothing."""
+    validity: Validity = Validity.OK
+    status: str = "R"
+    """Result status, HL7 table 0085 (OBX-11): R raw, P preliminary, F final, C corrected, X no result, ..."""
+    flags: tuple[str, ...] = ()
+    """Abnormal flags, HL7 table 0078, as mapped: L H LL HH < > A N U D W ...; alarm states are events, not flags."""
+    range: str = ""
+    """Reference range (lab) or alarm limits (bedside), as OBX-7 writes it: "3.5-5.1", "<200", ">40"."""
+    method: Method = Method.AUTO_MEASURED
+    time: datetime | None = None
+    """When this one was measured, where it differs from the report's time; aware, in the device's offset."""
+    place: Place | None = None
+    coding: tuple[str, str, str] | None = None
+    """For kind coded: (code, text, coding system) of the value."""
+    notes: tuple[str, ...] = ()
+    operator: str = ""
+    sub_id: str = ""
+    """Tells apart what shares a code: replicate, run, result aspect ("F", "I", "P")."""
+    period_ms: str = ""
+    """Waveform only: milliseconds between samples, decimal text."""
+
+    @property
+    def mapped(self) -> bool:
+        """Whether a term is known for it."""
+        return self.refid is not None or self.loinc is not None
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is no value to be had (OBX-11 X, dataAbsentReason)."""
+        return self.value is None
+
+
+class DeviceIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who a device is: the label people read, and what the device says of itself."""
+
+    id: str
+    """The asset tag from the configuration: on the label and on every screen."""
+    maker: str = ""
+    model: str = ""
+    serial: str = ""
+    firmware: str = ""
+    eui64: str = ""
+    """16 upper-case hex digits; empty when the device has none and the gateway has not assigned one."""
+    udi: str = ""
+
+
+class Location(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A PL: where the device stands (PV1-3 order)."""
+
+    point_of_care: str = ""
+    room: str = ""
+    bed: str = ""
+    facility: str = ""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device row: an MDS, VMD or channel of the containment tree, with its stable place and its MDC reference id."""
+
+    place: Place
+    refid: str
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Identifiers and demographics that the device itself gave; evidence, never taken for the association."""
+
+    patient_id: str = ""
+    family_name: str = ""
+    given_name: str = ""
+    birth_date: str = ""
+    """YYYYMMDD or empty."""
+    sex: str = ""
+    """M, F, U, O, A, N or empty."""
+    operator: str = ""
+    location: str = ""
+
+
+class Specimen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was examined."""
+
+    id: str = ""
+    instrument_id: str = ""
+    """The analyzer's own number for it (ASTM O.4)."""
+    type: str = ""
+    source: str = ""
+    position: str = ""
+    """Rack^position as the analyzer writes it."""
+    collected: datetime | None = None
+    received: datetime | None = None
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The request a lab report answers, as far as the device repeats it."""
+
+    placer_id: str = ""
+    services: tuple[str, ...] = ()
+    """Vendor codes of the tests asked for (ASTM O.5)."""
+    priority: str = ""
+    action: str = ""
+    report_type: str = ""
+    """ASTM O.26: F final, P preliminary, X cannot be done, C corrected, Q in response to a query."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one device said at one instant: one row of the journal, the unit that is delivered.
+
+    `received_at` is UTC, the moment the first byte arrived. `device_time` is what the device displayed, with the offset
+    of its configured zone; None when the device has no clock or gave none. `clock_offset_s` is device minus gateway.
+    `identity` is equal for a repeat of the same content (the journal then stores it once) and empty where the
+    protocol never repeats itself.
+    """
+
+    device: DeviceIdentity
+    driver: str
+    category: Category
+    received_at: datetime
+    observations: tuple[Observation, ...]
+    profile: str = ""
+    device_time: datetime | None = None
+    clock_offset_s: float | None = None
+    episodic: bool = False
+    """The report's values were measured at their own times (spot check, lab), not at the reporting instant."""
+    parts: tuple[Part, ...] = ()
+    location: Location | None = None
+    given: Given = Given()
+    specimen: Specimen | None = None
+    order: Order | None = None
+    notes: tuple[str, ...] = ()
+    identity: str = ""
+    message_id: str = ""
+    """The device's own id for the message, where it has one (ASTM H.3)."""
+    raw: bytes = b""
+
+    @property
+    def time(self) -> datetime:
+        """The instant by which the report finds its patient: the gateway's own clock at the first byte."""
+        return self.received_at
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The patient a report is about, at the report's time."""
+
+    patient_id: str
+    assigner: str = ""
+    """Assigning authority: namespace, or namespace&oid&ISO."""
+    id_type: str = "MR"
+    family_name: str = ""
+    given_name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    visit_id: str = ""
+    patient_class: str = ""
+    """PV1-2: E I O P R B U; empty: the destination's default."""
+    location: Location | None = None
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """The box itself, as receivers know it."""
+
+    name: str
+    eui64: str
+    """16 upper-case hex digits."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A journal row: a report, its number, and everything a message may derive its ids and times from."""
+
+    id: int
+    epoch: str
+    """8 hex digits, made when the journal file was made: ids of two journals never meet."""
+    stored_at: datetime
+    report: Report
+
+    @property
+    def key(self) -> str:
+        """20 characters, unique for this gateway for ever, the same at every resend (MSH-10, Bundle.identifier)."""
+        return f"{self.epoch}{self.id:012d}"
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Report)
+
+
+def encode(report: Report) -> bytes:
+    """The journal's form of a report, without its raw bytes: those have a column of their own."""
+    return _encoder.encode(msgspec.structs.replace(report, raw=b"") if report.raw else report)
+
+
+def decode(payload: bytes, raw: bytes = b"") -> Report:
+    """The report again. Raises msgspec.ValidationError on a payload that is none."""
+    report = _decoder.decode(payload)
+    return msgspec.structs.replace(report, raw=raw) if raw else report
+
+
+_DECIMAL = re.compile(r"([+-]?)0*(\d+(?:\.\d+)?|\.\d+)\Z")
+
+
+def decimal_text(text: str) -> str | None:
+    """`text` as a plain decimal with its precision kept, or None when it is none.
+
+    "098" gives "98", "+1.50" gives "1.50", ".5" gives "0.5"; no exponent, no digit grouping, no other script's digits.
+    """
+    text = text.strip(" ")
+    if not text.isascii():
+        return None
+    match = _DECIMAL.match(text)
+    if match is None:
+        return None
+    sign, digits = match.groups()
+    digits = f"0{digits}" if digits.startswith(".") else digits
+    return f"-{digits}" if sign == "-" else digits
