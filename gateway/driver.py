@@ -193,7 +193,7 @@ def _metrics(vmds: tuple[Vmd, ...]) -> Iterable[tuple[Metric, Place]]:
                 yield metric, (1, v, c, m)
 
 
-O_co = TypeVar("O_co", bound=Options, covariant=True)
+O = TypeVar("O", bound=Options)
 P = TypeVar("P")
 
 _MEMORY_MAX = 4096
@@ -201,7 +201,7 @@ _MEMORY_MAX = 4096
 
 
 @dataclass(slots=True)
-class Context(Generic[O_co]):
+class Context(Generic[O]):
     """What the gateway knows of one configured device: given to `interpret` with every message.
 
     `wall` turns a codec time (monotonic seconds) into UTC.
@@ -209,7 +209,7 @@ class Context(Generic[O_co]):
 
     driver: Driver[Any, Any]
     device: DeviceIdentity
-    options: O_co
+    options: O
     timezone: tzinfo
     wall: Callable[[float], datetime]
     profile: str = ""
@@ -263,7 +263,7 @@ class Context(Generic[O_co]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Driver(Generic[P, O_co]):
+class Driver(Generic[P, O]):
     """A device type: what it is, how its line is set, how its bytes become reports.
 
     `codec(options)` makes a fresh codec; `interpret(message, context)` yields the reports of one message and is pure but for
@@ -275,9 +275,9 @@ class Driver(Generic[P, O_co]):
     maker: str
     models: tuple[str, ...]
     source: str
-    options: type[O_co]
-    codec: Callable[[O_co], Codec[P]]
-    interpret: Callable[[Message[P], Context[O_co]], Iterable[Report]]
+    options: type[O]
+    codec: Callable[[O], Codec[P]]
+    interpret: Callable[[Message[P], Context[O]], Iterable[Report]]
     tree: Mds | None = None
     line: LineSettings | None = None
     silence_s: float | None = None
@@ -287,13 +287,13 @@ class Driver(Generic[P, O_co]):
     def context(
         self,
         device: DeviceIdentity,
-        options: O_co,
+        options: O,
         *,
         wall: Callable[[float], datetime],
         timezone: tzinfo = UTC,
         profile: str = "",
         location: Location | None = None,
-    ) -> Context[O_co]:
+    ) -> Context[O]:
         """A context for one device of this type; maker and model of the declaration fill what `device` leaves open."""
         return Context(
             driver=self, device=device, options=options, timezone=timezone, wall=wall, profile=profile, location=location

@@ -14,7 +14,7 @@ class Unit(NamedTuple):
 
 
 class Loinc(NamedTuple):
-    """A LOINC coding: `display` is our short wording, `property` LOINC's (NRat, MCnc …), `confidence` explicit|paired|inferred."""
+    """A LOINC coding: `display` is our short wording, `property` LOINC's (NRat …), `confidence` explicit|paired|inferred."""
 
     code: str
     display: str

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A rendered message: `id` is its stable id (MSH-10, Bundle identifier), `body` the exact bytes, never changed by a resend."""
+    """A rendered message: `id` is its stable id (MSH-10, Bundle identifier), `body` the exact bytes, the same at a resend."""
 
     id: str
     body: bytes
