@@ -193,7 +193,7 @@ def _metrics(vmds: tuple[Vmd, ...]) -> Iterable[tuple[Metric, Place]]:
                 yield metric, (1, v, c, m)
 
 
-O = TypeVar("O", bound=Options)
+OptionsT = TypeVar("OptionsT", bound=Options)
 P = TypeVar("P")
 
 _MEMORY_MAX = 4096
@@ -201,7 +201,7 @@ _MEMORY_MAX = 4096
 
 
 @dataclass(slots=True)
-class Context(Generic[O]):
+class Context(Generic[OptionsT]):
     """What the gateway knows of one configured device: given to `interpret` with every message.
 
     `wall` turns a codec time (monotonic seconds) into UTC.
@@ -209,7 +209,7 @@ class Context(Generic[O]):
 
     driver: Driver[Any, Any]
     device: DeviceIdentity
-    options: O
+    options: OptionsT
     timezone: tzinfo
     wall: Callable[[float], datetime]
     profile: str = ""
@@ -263,7 +263,7 @@ class Context(Generic[O]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Driver(Generic[P, O]):
+class Driver(Generic[P, OptionsT]):
     """A device type: what it is, how its line is set, how its bytes become reports.
 
     `codec(options)` makes a fresh codec; `interpret(message, context)` yields the reports of one message and is pure but for
@@ -275,9 +275,9 @@ class Driver(Generic[P, O]):
     maker: str
     models: tuple[str, ...]
     source: str
-    options: type[O]
-    codec: Callable[[O], Codec[P]]
-    interpret: Callable[[Message[P], Context[O]], Iterable[Report]]
+    options: type[OptionsT]
+    codec: Callable[[OptionsT], Codec[P]]
+    interpret: Callable[[Message[P], Context[OptionsT]], Iterable[Report]]
     tree: Mds | None = None
     line: LineSettings | None = None
     silence_s: float | None = None
@@ -287,13 +287,13 @@ class Driver(Generic[P, O]):
     def context(
         self,
         device: DeviceIdentity,
-        options: O,
+        options: OptionsT,
         *,
         wall: Callable[[float], datetime],
         timezone: tzinfo = UTC,
         profile: str = "",
         location: Location | None = None,
-    ) -> Context[O]:
+    ) -> Context[OptionsT]:
         """A context for one device of this type; maker and model of the declaration fill what `device` leaves open."""
         return Context(
             driver=self, device=device, options=options, timezone=timezone, wall=wall, profile=profile, location=location
