@@ -1,0 +1,96 @@
+"""The command `wardlink`: a table of commands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from gateway.errors import WardlinkError
+
+# name: (module that has `app` or `command`, one line for --help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("gateway.cli.run", "Run the gateway on a configuration until it is told to stop."),
+    "config": ("gateway.cli.config", "Check a configuration, print an example or the schema."),
+    "drivers": ("gateway.cli.drivers", "List the drivers and profiles, or explain one."),
+    "decode": ("gateway.cli.decode", "Device bytes to readings or messages, offline, without a configuration."),
+    "lint": ("gateway.cli.lint", "Judge PCD-01 messages or FHIR JSON, clause by clause."),
+    "status": ("gateway.cli.status", "What the gateway is doing: devices, journal, destinations."),
+    "account": ("gateway.cli.account", "The conservation statement: received = delivered + waiting + held + parked + dropped."),
+    "associate": ("gateway.cli.patients:associate", "Say which patient a device is on."),
+    "release": ("gateway.cli.patients:release", "Say that a device is off its patient."),
+    "associations": ("gateway.cli.patients:associations", "Who wears what, and who did."),
+    "parked": ("gateway.cli.parked", "Messages that a receiver refused: list them, send them again."),
+    "trace": ("gateway.cli.trace", "Record what a line carries, show a recording."),
+    "export": ("gateway.cli.export", "What the journal holds, as CSV or JSON."),
+    "simulate": ("", "A simulated device on a pty or a socket."),
+    "receive": ("", "A receiver for tests that acknowledges, refuses, stalls or lies on command."),
+}
+
+
+class Lazy(TyperGroup):
+    """Lists every command from the table, imports the one that is called: `wardlink --help` loads nothing heavy."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        return click.Command(cmd_name, help=COMMANDS[cmd_name][1])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name, stub, rest = super().resolve_command(ctx, args)
+        return name, stub if name is None else _load(name), rest
+
+
+def _load(name: str) -> click.Command:
+    module, help_text = COMMANDS[name]
+    if module:
+        path, _, attribute = module.partition(":")
+        found = getattr(import_module(path), attribute or "app")
+    else:
+        (point,) = entry_points(group="wardlink.commands", name=name)
+        found = point.load()
+    command = typer.main.get_command(found if isinstance(found, typer.Typer) else _single(name, found, help_text))
+    command.name = name
+    return command
+
+
+def _single(name: str, function: Any, help_text: str) -> typer.Typer:
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name, help=function.__doc__ or help_text)(function)
+    return app
+
+
+app = typer.Typer(
+    cls=Lazy,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Medical device integration gateway: what devices say, to the hospital, once and for the right patient.",
+)
+
+
+@app.callback()
+def root() -> None:
+    pass
+
+
+def main() -> None:
+    """The entry point: an error on purpose becomes one message on stderr and exit code 2."""
+    try:
+        app()
+    except WardlinkError as error:
+        print(f"wardlink: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(141) from None

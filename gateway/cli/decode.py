@@ -1,0 +1,169 @@
+"""wardlink decode: device bytes through the real codec and driver, offline; readings or messages on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from gateway.acquire import offline, recording, registry
+from gateway.deliver.messages import Renderer
+from gateway.driver import Driver
+from gateway.errors import ConfigError
+from gateway.model import DeviceIdentity, Entry, Gateway, Report
+from gateway.readings import readings
+
+NOTHING_UNDERSTOOD = 3
+BENCH = Gateway(name="wardlink-decode", eui64="0200000000000000")
+"""The sender named in rendered messages: no box, a locally administered EUI-64."""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Form(StrEnum):
+    """What is printed."""
+
+    READINGS = "readings"
+    PCD01 = "pcd01"
+    LAB = "lab"
+    FHIR = "fhir"
+
+
+@app.command()
+def decode(
+    file: Annotated[
+        Path, typer.Argument(help="raw bytes of the device, a wardlink trace, a pcap or pcapng; - for standard input")
+    ],
+    driver: Annotated[str, typer.Option(help="driver id, see `wardlink drivers`")],
+    profile: Annotated[str, typer.Option(help="analyzer profile, for a driver that has profiles")] = "",
+    form: Annotated[Form, typer.Option("--as", help="readings: one JSON object a line; else messages")] = Form.READINGS,
+    at: Annotated[str, typer.Option(help="receive time of bytes that carry none, ISO 8601 with offset")] = "",
+    timezone: Annotated[str, typer.Option(help="zone of the device's clock")] = "UTC",
+    option: Annotated[list[str] | None, typer.Option(help="driver option KEY=VALUE, repeatable")] = None,
+) -> None:
+    """Decode device bytes. Faults go to stderr as counts with offsets; exit 0 if anything was understood, 3 if nothing was."""
+    declaration = registry.load(driver)
+    options = registry.options(declaration, profile or _default_profile(declaration), _options(option or []))
+    moment = _moment(at)
+    flows = recording.read(None if str(file) == "-" else file, _bytes(file))
+    write = _writer(form)
+    understood = 0
+    for flow in flows:
+        context = declaration.context(
+            DeviceIdentity(id=declaration.id, maker=declaration.maker),
+            options,
+            wall=lambda _: offline.EPOCH,
+            timezone=_zone(timezone),
+            profile=profile,
+        )
+        known = flow.started is not None or moment is not None
+        count, faults = 0, offline.Faults()
+        for item in offline.decode(flow, declaration.codec(options), context, moment):
+            if isinstance(item, offline.Faults):
+                faults = item
+            else:
+                count += 1
+                write(item, known)
+        understood += count + faults.silent
+        _tell(flow.name, len(flows) > 1, count, faults)
+    if not understood:
+        _say(f"nothing was understood as {driver}{f' with profile {profile}' if profile else ''}; is it the right driver?")
+        raise typer.Exit(NOTHING_UNDERSTOOD)
+
+
+def _tell(name: str, several: bool, count: int, faults: offline.Faults) -> None:
+    if several and not count and not faults.silent:
+        _say(f"{name}: nothing understood in this direction")
+        return
+    for line in faults.lines():
+        _say(f"{name}: {line}")
+
+
+def _writer(form: Form) -> Any:
+    if form is Form.READINGS:
+        return _print_readings
+    render, ids = _renderer(form), iter(range(1, sys.maxsize))
+
+    def write(report: Report, _known: bool) -> None:
+        entry = Entry(id=next(ids), epoch="00000000", stored_at=report.received_at, report=report)
+        body = render(entry, None).body
+        if form is not Form.FHIR and sys.stdout.isatty():
+            body = body.replace(b"\r", b"\n")
+        sys.stdout.buffer.write(body.rstrip(b"\n") + b"\n")
+        sys.stdout.buffer.flush()
+
+    return write
+
+
+def _renderer(form: Form) -> Renderer:
+    if form is Form.PCD01:
+        from gateway.deliver.messages import pcd01
+        from gateway.settings.pcd01 import Pcd01Settings
+
+        return pcd01.renderer(Pcd01Settings(), BENCH)
+    if form is Form.LAB:
+        from gateway.deliver.messages import lab
+        from gateway.settings.lab import LabSettings
+
+        return lab.renderer(LabSettings(), BENCH)
+    from gateway.deliver.messages import fhir
+    from gateway.settings.fhir import FhirMessageSettings
+
+    return fhir.renderer(FhirMessageSettings(), BENCH)
+
+
+def _print_readings(report: Report, known: bool) -> None:
+    for reading in readings(report, received_known=known):
+        sys.stdout.write(json.dumps(reading, ensure_ascii=False) + "\n")
+
+
+def _default_profile(declaration: Driver[Any, Any]) -> str:
+    return "generic" if declaration.profiles else ""
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--option {pair!r}: expected KEY=VALUE")
+        table[key] = value
+    return table
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--at {text!r}: expected ISO 8601, such as 2026-11-21T08:00:00+01:00") from None
+    if moment.tzinfo is None:
+        raise ConfigError(f"--at {text!r}: expected an offset at the end, such as +01:00 or Z")
+    return moment
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"--timezone {name!r}: expected an IANA name, such as Europe/Berlin") from None
+
+
+def _bytes(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read(recording.SIZE_MAX + 1)
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,56 @@
+"""wardlink drivers [ID]: what can be read, and how a driver is set."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from gateway.acquire import registry
+from gateway.cli.show import JsonOption, new_app, print_json, table
+from gateway.driver import Driver
+
+app = new_app()
+
+
+@app.command()
+def drivers(driver: Annotated[str, typer.Argument(help="explain this one")] = "", as_json: JsonOption = False) -> None:
+    """List the drivers, or explain one: models, line, options, profiles, codes."""
+    found = [registry.load(name) for name in ([driver] if driver else registry.ids())]
+    if as_json:
+        print_json([_describe(one) for one in found])
+    elif driver:
+        _explain(found[0])
+    else:
+        rows = [(d.id, d.maker, ", ".join(d.models), ", ".join(registry.profiles(d)), d.source) for d in found]
+        table("", ("id", "maker", "models", "profiles", "source"), rows)
+
+
+def _describe(driver: Driver[Any, Any]) -> dict[str, Any]:
+    line = driver.line
+    return {
+        "id": driver.id,
+        "maker": driver.maker,
+        "models": list(driver.models),
+        "source": driver.source,
+        "version": driver.version,
+        "line": None if line is None else f"{line.baud} {line.bits}{line.parity}{line.stop} flow {line.flow}",
+        "silence_s": driver.silence_s,
+        "profiles": registry.profiles(driver),
+        "options": driver.options.model_json_schema().get("properties", {}),
+        "codes": [
+            {"code": code, "refid": metric.refid, "unit": metric.unit, "method": metric.method.value}
+            for code, (metric, _place) in (driver.tree.metrics.items() if driver.tree else ())
+        ],
+    }
+
+
+def _explain(driver: Driver[Any, Any]) -> None:
+    told = _describe(driver)
+    for key in ("id", "maker", "models", "source", "version", "line", "silence_s", "profiles"):
+        value = told[key]
+        print(f"{key:10} {', '.join(value) if isinstance(value, list) else value}")
+    rows = [(name, spec.get("default"), spec.get("description", "")) for name, spec in told["options"].items()]
+    table("Options", ("option", "default", "what it does"), rows)
+    if told["codes"]:
+        table("Codes", ("device's code", "term", "unit", "how"), [tuple(row.values()) for row in told["codes"]])

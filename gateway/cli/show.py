@@ -1,0 +1,58 @@
+"""What commands share: the --config option, JSON output, tables, reading a file or standard input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.errors import ConfigError
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="the configuration file", envvar="WARDLINK_CONFIG")]
+JsonOption = Annotated[bool, typer.Option("--json", help="for scripts: JSON on stdout")]
+
+
+def new_app() -> typer.Typer:
+    """A command module's typer app."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=False)
+
+
+def print_json(value: Any) -> None:
+    """`value` as indented JSON; times as ISO 8601."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people, as wide as the terminal; without borders that a pipe would trip over."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    for row in rows:
+        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console().print(drawn)
+
+
+def read_bytes(file: Path, limit: int) -> bytes:
+    """The file's bytes, or standard input's for `-`. Raises ConfigError when it cannot be read or holds more than `limit`."""
+    try:
+        if str(file) == "-":
+            data = sys.stdin.buffer.read(limit + 1)
+        else:
+            with file.open("rb") as source:
+                data = source.read(limit + 1)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    if len(data) > limit:
+        raise ConfigError(f"{file}: more than {limit} bytes; cut it into parts")
+    return data
+
+
+def say(text: str) -> None:
+    """A line to the person, on stderr, so that stdout stays clean for scripts."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,43 @@
+"""The control socket: one word, one JSON document, no more rights than needed."""
+
+import asyncio
+import contextlib
+import stat
+from pathlib import Path
+
+from gateway import control
+
+
+async def test_answers_a_known_word_and_names_the_words_for_an_unknown_one(tmp_path: Path) -> None:
+    server = await control.serve(tmp_path, {"status": lambda: {"devices": []}})
+    async with server:
+        assert await asyncio.to_thread(control.ask, tmp_path, "status") == {"devices": []}
+        assert await asyncio.to_thread(control.ask, tmp_path, "reboot") == {"error": "expected one of status"}
+
+
+async def test_only_the_owner_may_ask(tmp_path: Path) -> None:
+    server = await control.serve(tmp_path, {})
+    async with server:
+        assert stat.S_IMODE((tmp_path / control.NAME).stat().st_mode) == 0o600
+
+
+async def test_a_socket_left_by_a_crash_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / control.NAME).touch()
+    server = await control.serve(tmp_path, {"status": lambda: 1})
+    async with server:
+        assert await asyncio.to_thread(control.ask, tmp_path, "status") == 1
+
+
+async def test_an_endless_request_is_cut_off(tmp_path: Path) -> None:
+    server = await control.serve(tmp_path, {"status": lambda: 1})
+    async with server:
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / control.NAME))
+        writer.write(b"x" * 4096)
+        await writer.drain()
+        with contextlib.suppress(ConnectionResetError):
+            assert b"expected" not in await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+
+def test_nobody_there_is_none(tmp_path: Path) -> None:
+    assert control.ask(tmp_path, "status") is None
