@@ -59,7 +59,8 @@ ERROR_POLICY = {
     "205": Verdict.REFUSE,  # duplicate key identifier
     "206": Verdict.RETRY,  # application record locked
 }
-"""ERR-3 by HL7 table 0357. 207, application internal error, is left to MSA-1: receivers use it for both sorts of trouble."""
+"""ERR-3 by HL7 table 0357 (104 since v2.7, 198 and 199 since v2.9). 207, application internal error, is left to MSA-1:
+receivers use it for passing trouble and for lasting trouble."""
 
 ErrorCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,20}$")]
 
