@@ -253,9 +253,12 @@ class Context(Generic[OptionsT]):
         """`naive`, a time the device displayed, with the offset its configured zone had then."""
         return naive.replace(tzinfo=self.timezone)
 
-    def changed(self, key: str, value: str) -> bool:
-        """Whether `value` differs from the last one for `key`; True the first time. For alarms and other states."""
-        if self._memory.get(key) == value:
+    def changed(self, key: str, value: str, *, usual: str | None = None) -> bool:
+        """Whether `value` differs from the last one for `key`. For alarms and other states.
+
+        The first time it is True, unless `value` is the `usual` one: an alarm that was never on needs no telling.
+        """
+        if self._memory.get(key, usual) == value:
             return False
         if key in self._memory or len(self._memory) < _MEMORY_MAX:
             self._memory[key] = value

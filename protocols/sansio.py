@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 SAMPLE_MAX = 256
 """Bytes of a bad frame that are kept as evidence: enough to see what it was, too few to fill a log."""
@@ -127,6 +127,9 @@ class Quiet:
 
     def deadline(self) -> float | None:
         return None
+
+    def on_deadline(self, now: float) -> Sequence[Event[Any]]:  # noqa: ARG002 - the contract's signature
+        return ()
 
     def confirm(self, token: int) -> None: ...
 
