@@ -6,6 +6,7 @@ WardlinkError
 ├── PeerProtocolError   the other side broke its protocol
 ├── LocalProtocolError  we broke the protocol: our bug
 ├── RefusedError        a receiver said no
+├── ActError            the person acting: what was asked for cannot be so
 └── StoreError          the journal cannot write: stop acknowledging devices
 
 A message says what was got, what was expected, where, and what to do next. It never holds patient data.
@@ -34,6 +35,10 @@ class LocalProtocolError(WardlinkError):
 
 class RefusedError(WardlinkError):
     """A receiver understood and said no."""
+
+
+class ActError(WardlinkError):
+    """A person asked for what cannot be: a time that has not come, a device that nobody wears, a message that is not parked."""
 
 
 class StoreError(WardlinkError):

@@ -1,0 +1,89 @@
+"""What a person says of devices and patients, recorded and audited: inside the gateway and from another process alike.
+
+Each function works on a connection that may write and makes its own transaction, or joins the caller's.
+From another process: `with closing(open_for_acts(folder)) as conn: associate(conn, ...)`; inside the gateway:
+`await journal.act(lambda conn: associate(conn, ...))`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from gateway.model import Subject
+from gateway.patients import association
+from gateway.patients.association import Change, Said
+from gateway.store import associations, audit
+from gateway.store.associations import Association
+from gateway.store.database import open_for_acts, transaction
+from gateway.store.times import utc_now
+
+__all__ = ["associate", "history", "open_for_acts", "release", "wearer"]
+
+history = associations.history
+wearer = associations.wearer
+
+
+def associate(
+    conn: sqlite3.Connection,
+    device: str,
+    subject: Subject,
+    *,
+    at: datetime | None = None,
+    by: str,
+    source: str,
+    reason: str = "",
+    now: datetime | None = None,
+) -> Association | None:
+    """`subject` wears `device` from `at` (None: now) on; the new association, None when it was known already.
+
+    ActError when that cannot be so (gateway.patients.association has the rules), StoreError when it could not be kept.
+    """
+    with _joined(conn):
+        said = _said(device, at, now, by=by, source=source, reason=reason)
+        change = association.start(associations.history(conn, device), subject, said)
+        if not change.begun:
+            return None
+        _record(conn, change, said, "associate", subject.patient_id)
+        return associations.wearer(conn, device, said.at)
+
+
+def release(
+    conn: sqlite3.Connection,
+    device: str,
+    *,
+    at: datetime | None = None,
+    by: str,
+    source: str,
+    reason: str = "",
+    now: datetime | None = None,
+) -> Association:
+    """Nobody wears `device` from `at` (None: now) on; what was true until then. ActError when nobody wore it then."""
+    with _joined(conn):
+        said = _said(device, at, now, by=by, source=source, reason=reason)
+        change = association.release(associations.history(conn, device), said)
+        former = change.ended[0]
+        _record(conn, change, said, "release", former.subject.patient_id)
+        return former
+
+
+def _said(device: str, at: datetime | None, now: datetime | None, *, by: str, source: str, reason: str) -> Said:
+    moment = now or utc_now()
+    return Said(device=device, at=at or moment, now=moment, by=by, source=source, reason=reason)
+
+
+def _record(conn: sqlite3.Connection, change: Change, said: Said, act: str, patient_id: str) -> None:
+    associations.replace(conn, change.ended, change.begun, said.now)
+    detail = {"patient_id": patient_id, "at": said.at.isoformat(), "source": said.source, "reason": said.reason}
+    audit.record(conn, at=said.now, by=said.by, act=act, object_id=said.device, detail=detail)
+
+
+@contextmanager
+def _joined(conn: sqlite3.Connection) -> Iterator[None]:
+    if conn.in_transaction:
+        yield
+        return
+    with transaction(conn):
+        yield

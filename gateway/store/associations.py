@@ -1,0 +1,101 @@
+"""The table of who wore what: true from when to when, known from when to when."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from gateway.model import Subject
+from gateway.store.times import from_text, to_text
+
+_COLUMNS = "id, device, subject, valid_from, valid_to, recorded_at, superseded_at, source, by_whom, reason"
+_KNOWN = "recorded_at <= :known AND (superseded_at IS NULL OR superseded_at > :known)"
+_WEARER = "device = :device AND valid_from <= :at AND (valid_to IS NULL OR valid_to > :at)"
+
+_subjects = msgspec.json.Decoder(Subject)
+
+
+class Association(msgspec.Struct, frozen=True, kw_only=True):
+    """A patient wore a device in [valid_from, valid_to); so we knew in [recorded_at, superseded_at). None: without end."""
+
+    device: str
+    subject: Subject
+    valid_from: datetime
+    valid_to: datetime | None = None
+    recorded_at: datetime
+    superseded_at: datetime | None = None
+    source: str = ""
+    """How it was captured: cli, configuration, scan, ..."""
+    by: str = ""
+    reason: str = ""
+    id: int = 0
+
+    def covers(self, at: datetime) -> bool:
+        """Whether it was true at `at`."""
+        return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
+
+
+def wearer(conn: sqlite3.Connection, device: str, at: datetime, *, known_at: datetime | None = None) -> Association | None:
+    """Who wore `device` at `at`, as known at `known_at` (None: as known now)."""
+    known = "superseded_at IS NULL" if known_at is None else _KNOWN
+    row = conn.execute(
+        f"SELECT {_COLUMNS} FROM associations WHERE {_WEARER} AND {known}",  # noqa: S608 - constants
+        {"device": device, "at": to_text(at), "known": to_text(known_at) if known_at else None},
+    ).fetchone()
+    return None if row is None else _association(row)
+
+
+def history(
+    conn: sqlite3.Connection, device: str | None = None, *, known_at: datetime | None = None, every_version: bool = False
+) -> list[Association]:
+    """Associations in the order they began: what is held true now or was at `known_at`, or every version ever recorded."""
+    known = "1" if every_version else "superseded_at IS NULL" if known_at is None else _KNOWN
+    rows = conn.execute(
+        f"SELECT {_COLUMNS} FROM associations WHERE (:device IS NULL OR device = :device) AND {known}"  # noqa: S608 - constants
+        " ORDER BY device, valid_from, id",
+        {"device": device, "known": to_text(known_at) if known_at else None},
+    ).fetchall()
+    return [_association(row) for row in rows]
+
+
+def replace(conn: sqlite3.Connection, ended: Sequence[Association], begun: Sequence[Association], at: datetime) -> None:
+    """Supersede the versions `ended` and record the versions `begun`, inside the caller's transaction."""
+    conn.executemany("UPDATE associations SET superseded_at = ? WHERE id = ?", [(to_text(at), old.id) for old in ended])
+    conn.executemany(
+        "INSERT INTO associations (device, patient_id, subject, valid_from, valid_to, recorded_at, source, by_whom, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [_row(new) for new in begun],
+    )
+
+
+def _row(new: Association) -> tuple[str | None, ...]:
+    return (
+        new.device,
+        new.subject.patient_id,
+        msgspec.json.encode(new.subject).decode(),
+        to_text(new.valid_from),
+        None if new.valid_to is None else to_text(new.valid_to),
+        to_text(new.recorded_at),
+        new.source,
+        new.by,
+        new.reason,
+    )
+
+
+def _association(row: tuple[int, str, str, str, str | None, str, str | None, str, str, str]) -> Association:
+    number, device, subject, valid_from, valid_to, recorded_at, superseded_at, source, by, reason = row
+    return Association(
+        id=number,
+        device=device,
+        subject=_subjects.decode(subject),
+        valid_from=from_text(valid_from),
+        valid_to=None if valid_to is None else from_text(valid_to),
+        recorded_at=from_text(recorded_at),
+        superseded_at=None if superseded_at is None else from_text(superseded_at),
+        source=source,
+        by=by,
+        reason=reason,
+    )

@@ -1,0 +1,83 @@
+"""Which destinations there are, what they take, and where each stands in the journal."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from gateway.model import Category
+from gateway.store.writer import Transaction
+
+NOT_TAKEN = "dropped:category no longer taken"
+_LAST = "SELECT coalesce(max(id), 0) FROM reports"
+
+
+def takers(conn: sqlite3.Connection) -> dict[str, list[str]]:
+    """Category to the destinations in use that take it."""
+    found: dict[str, list[str]] = {}
+    for destination, takes in conn.execute("SELECT id, takes FROM destinations WHERE until IS NULL ORDER BY id"):
+        for category in msgspec.json.decode(takes, type=list[str]):
+            found.setdefault(category, []).append(destination)
+    return found
+
+
+def use(tx: Transaction, takes: Mapping[str, Collection[Category]], begin: str) -> dict[str, list[str]]:
+    """Bring the table to what the configuration says, and the tallies with it; the new `takers`."""
+    for destination, categories in takes.items():
+        _use_one(tx, destination, {str(category.value) for category in categories}, begin)
+    names = msgspec.json.encode(list(takes)).decode()
+    tx.conn.execute(
+        f"UPDATE destinations SET until = ({_LAST})"  # noqa: S608 - a constant
+        " WHERE until IS NULL AND id NOT IN (SELECT value FROM json_each(?))",
+        (names,),
+    )
+    return takers(tx.conn)
+
+
+def _use_one(tx: Transaction, destination: str, takes: set[str], begin: str) -> None:
+    known = tx.conn.execute("SELECT takes, cursor, until FROM destinations WHERE id = ?", (destination,)).fetchone()
+    text = msgspec.json.encode(sorted(takes)).decode()
+    (last,) = tx.conn.execute(_LAST).fetchone()
+    if known is None:
+        cursor = last if begin == "now" else 0
+        tx.conn.execute(
+            "INSERT INTO destinations (id, takes, cursor, created_at) VALUES (?, ?, ?, ?)", (destination, text, cursor, tx.now)
+        )
+        _received(tx, destination, takes, cursor, last)
+        return
+    had, cursor, until = set(msgspec.json.decode(known[0], type=list[str])), known[1], known[2]
+    counted = last if until is None else until
+    _received(tx, destination, takes - had, cursor, counted)
+    _received(tx, destination, takes, max(cursor, counted), last)
+    _drop(tx, destination, had - takes, cursor, counted)
+    tx.conn.execute("UPDATE destinations SET takes = ?, until = NULL WHERE id = ?", (text, destination))
+
+
+def _received(tx: Transaction, destination: str, categories: Iterable[str], after: int, upto: int) -> None:
+    """Count rows that were kept before the destination took them."""
+    for device, n in _per_device(tx.conn, categories, after, upto):
+        tx.tally(destination, device, "received", n)
+
+
+def _drop(tx: Transaction, destination: str, categories: Iterable[str], after: int, upto: int) -> None:
+    """Count rows that were meant for the destination and are not taken any more."""
+    for device, n in _per_device(tx.conn, categories, after, upto):
+        tx.tally(destination, device, NOT_TAKEN, n)
+    for category in categories:
+        tx.conn.execute(
+            "DELETE FROM attempts WHERE destination = ? AND report > ?"
+            " AND report IN (SELECT id FROM reports WHERE category = ? AND id > ?)",
+            (destination, after, category, after),
+        )
+
+
+def _per_device(conn: sqlite3.Connection, categories: Iterable[str], after: int, upto: int) -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = []
+    for category in categories:
+        found += conn.execute(
+            "SELECT device, count(*) FROM reports WHERE category = ? AND id > ? AND id <= ? GROUP BY device",
+            (category, after, upto),
+        ).fetchall()
+    return found

@@ -1,0 +1,211 @@
+"""The journal: what is kept here is on the disk before the device hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.errors import StoreError
+from gateway.model import Category, Gateway, Report
+from gateway.store import database, destinations, identity, intake, retention
+from gateway.store.database import open_reader
+from gateway.store.reserve import RESERVE_BYTES, Reserve
+from gateway.store.times import to_text, utc_now
+from gateway.store.writer import Transaction, Writer
+
+__all__ = ["Journal", "open_reader"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What opening the file gave."""
+
+    conn: sqlite3.Connection
+    gateway: Gateway
+    epoch: str
+    takers: dict[str, list[str]]
+
+
+class Journal:
+    """One gateway's journal, open. Every write raises StoreError when it could not be made durable; the next may work."""
+
+    def __init__(self, folder: Path, writer: Writer, lock: int, found: _Found) -> None:
+        self.gateway = found.gateway
+        self.epoch = found.epoch
+        self._folder = folder
+        self._writer = writer
+        self._lock = lock
+        self._takers = found.takers
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
+        self._reading: sqlite3.Connection | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        *,
+        name: str,
+        eui64: str | None = None,
+        max_bytes: int | None = None,
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> Journal:
+        """Open or make `folder`/journal.sqlite3 for this process alone.
+
+        ConfigError when another gateway has it, StoreError when it cannot be used or is of a newer wardlink. `max_bytes` limits
+        the file; of the disk and of that limit `reserve_bytes` are kept for recording outcomes.
+        """
+        database.make_folder(folder)
+        handle = database.lock(folder)
+        try:
+            reserve = Reserve(folder, size=reserve_bytes, max_bytes=max_bytes)
+            found = await asyncio.to_thread(_prepare, folder, reserve, name, eui64)
+        except BaseException:
+            os.close(handle)
+            raise
+        return cls(folder, Writer(folder, found.conn, reserve), handle, found)
+
+    async def keep(self, reports: Sequence[Report], *, device_id: str, ends_transmission: bool = False) -> list[int | None]:
+        """Make reports durable, together; their ids, None for a repeat (same device and identity are stored once).
+
+        `ends_transmission` drops the device's fragments in the same transaction: the reports hold them now.
+        """
+        rows = [intake.row(report, device_id) for report in reports]
+        ids = await self._writer.submit(
+            lambda tx: intake.keep(tx, rows, device_id, self._taking, ends_transmission=ends_transmission), intake=True
+        )
+        self._tell()
+        return ids
+
+    async def keep_fragment(self, device_id: str, raw: bytes, at: datetime) -> None:
+        """Make a part of a transmission durable; `at` is when its first byte arrived (aware)."""
+        await self._writer.submit(lambda tx: intake.keep_fragment(tx, device_id, raw, at), intake=True)
+
+    async def keep_incomplete(self, device_id: str, raw: bytes, at: datetime, reason: str) -> None:
+        """Make what is left of a broken-off transmission durable; the device's fragments become part of it."""
+        await self._writer.submit(lambda tx: intake.keep_incomplete(tx, device_id, raw, at, reason), intake=True)
+
+    async def count(self, device_id: str, what: str, n: int = 1) -> None:
+        """Count what happened on a device's line; durable with the next commit, at the latest a second later."""
+        self._writer.count(device_id, what, n)
+
+    async def use(self, takes: Mapping[str, frozenset[Category]], *, begin: str = "oldest") -> None:
+        """Say which destinations are in use and what each takes; to be called before the first device is started.
+
+        A destination that is new begins with the oldest report kept, or with the next one (`begin` "now"). One that is not named
+        any more gets nothing new, and keeps what waits for it.
+        """
+        await self.write(lambda tx: self._use(tx, takes, begin))
+
+    async def write(self, apply: Callable[[Transaction], T]) -> T:
+        """Run `apply` in a transaction of the writer thread; durable when this returns. Never refused for want of the reserve."""
+        result = await self._writer.submit(apply)
+        self._tell()
+        return result
+
+    async def act(self, apply: Callable[[sqlite3.Connection], T]) -> T:
+        """`write` for what a person does (gateway.patients.acts, gateway.store.parked) from inside the gateway."""
+        return await self.write(lambda tx: apply(tx.conn))
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `query` on the reader thread against one consistent state."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reader, self._query, query)
+        except sqlite3.Error as error:
+            raise StoreError(f"the journal could not be read: {error}") from error
+
+    async def prune(self, before: datetime) -> int:
+        """Forget reports stored before `before` that every destination is done with; how many. The file's space is used again."""
+        total, after = 0, 0
+        while True:
+            start = after
+            window = await self._writer.submit(lambda tx: retention.prune(tx, before, start))  # noqa: B023 - awaited before it changes
+            if window is None:
+                return total
+            total, after = total + window.pruned, window.last
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` on the event loop after each change; the returned function ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def close(self) -> None:
+        """Commit what waits, close, give the folder free."""
+        await asyncio.get_running_loop().run_in_executor(self._reader, self._close_reading)
+        self._reader.shutdown()
+        await self._writer.close()  # last: only a writer may fold the log into the file
+        os.close(self._lock)
+
+    def _use(self, tx: Transaction, takes: Mapping[str, frozenset[Category]], begin: str) -> None:
+        """In the writer thread, so that the very next report in the queue is counted by the new table."""
+        former = self._takers
+        tx.undo.append(lambda: setattr(self, "_takers", former))
+        self._takers = destinations.use(tx, takes, begin)
+
+    def _taking(self, category: str) -> Sequence[str]:
+        return self._takers.get(category, ())
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        if self._reading is None:
+            self._reading = open_reader(self._folder)
+        conn = self._reading
+        conn.execute("BEGIN")
+        try:
+            return query(conn)
+        finally:
+            conn.execute("COMMIT")
+
+    def _close_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+
+
+def _prepare(folder: Path, reserve: Reserve, name: str, eui64: str | None) -> _Found:
+    conn = database.connect(folder)
+    try:
+        database.migrate(conn)
+        reserve.limit(conn)
+        gateway, epoch = _identify(conn, name, eui64)
+        _recover(conn)
+        return _Found(conn, gateway, epoch, destinations.takers(conn))
+    except sqlite3.Error as error:
+        conn.close()
+        raise StoreError(f"cannot use the journal in {folder}: {error}") from error
+    except BaseException:
+        conn.close()
+        raise
+
+
+def _identify(conn: sqlite3.Connection, name: str, eui64: str | None) -> tuple[Gateway, str]:
+    """The kept identity; written only where it differs, so that a full disk does not stop a restart from draining."""
+    stored = dict(conn.execute("SELECT key, value FROM meta").fetchall())
+    wanted = stored.get("eui64") if eui64 is None else identity.check_eui64(eui64)
+    if stored.get("name") == name and "epoch" in stored and stored.get("eui64") == wanted:
+        return identity.read(conn)
+    with database.transaction(conn):
+        return identity.settle(conn, name, eui64)
+
+
+def _recover(conn: sqlite3.Connection) -> None:
+    if conn.execute("SELECT 1 FROM fragments LIMIT 1").fetchone() is None:
+        return
+    with database.transaction(conn):
+        devices = intake.close_interrupted(Transaction(conn, to_text(utc_now())))
+    for device in devices:
+        log.warning("%s: a transmission was under way when the gateway stopped; kept as incomplete", device)

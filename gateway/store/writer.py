@@ -1,0 +1,244 @@
+"""One thread, one connection, grouped commits: whatever waits while a commit syncs shares the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from gateway.errors import StoreError, WardlinkError
+from gateway.store.database import connect
+from gateway.store.reserve import Reserve
+from gateway.store.times import to_text, utc_now
+
+log = logging.getLogger(__name__)
+
+GROUP_MAX = 200
+"""Changes in one commit: past a hundred a sync costs nothing measurable per change, and no device waits for more than these."""
+COUNTERS_MAX = 64
+"""Different words counted a device: codecs have a dozen fixed phrases; a driver's mistake must not fill the table."""
+IDLE_FLUSH_S = 1.0
+"""Counts that nothing else carries into a commit are written after this: a line with nothing but noise shows its noise."""
+
+_HARMLESS = frozenset({"SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH"})
+"""Errors after which the connection is as good as before; any other opens a fresh one, which recovers the log."""
+
+_TALLY = (
+    "INSERT INTO tally (destination, device, what, n) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (destination, device, what) DO UPDATE SET n = n + excluded.n"
+)
+_COUNT = (
+    "INSERT INTO counters (device, what, n, last_at) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (device, what) DO UPDATE SET n = n + excluded.n, last_at = excluded.last_at"
+)
+
+T = TypeVar("T")
+
+
+class Transaction:
+    """What a change works on. `tally` and `count` add up here and are written once, before the commit."""
+
+    __slots__ = ("_counts", "_tallies", "conn", "now", "undo")
+
+    def __init__(self, conn: sqlite3.Connection, now: str) -> None:
+        self.conn = conn
+        self.now = now
+        self.undo: list[Callable[[], None]] = []
+        """What to put right in memory when the transaction is rolled back."""
+        self._tallies: dict[tuple[str, str, str], int] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def tally(self, destination: str, device: str, what: str, n: int = 1) -> None:
+        """Count what became of a report for a destination."""
+        key = (destination, device, what)
+        self._tallies[key] = self._tallies.get(key, 0) + n
+
+    def count(self, device: str, what: str, n: int = 1) -> None:
+        """Count what happened on a device's line."""
+        key = (device, what)
+        self._counts[key] = self._counts.get(key, 0) + n
+
+    def flush(self) -> None:
+        """Write what was added up."""
+        if self._tallies:
+            self.conn.executemany(_TALLY, [(*key, n) for key, n in self._tallies.items()])
+        if self._counts:
+            self.conn.executemany(_COUNT, [(*key, n, self.now) for key, n in self._counts.items()])
+
+
+@dataclass(slots=True, eq=False)
+class _Change(Generic[T]):
+    apply: Callable[[Transaction], T]
+    future: asyncio.Future[T]
+    intake: bool
+
+
+_Done = tuple[_Change[Any], Any, BaseException | None]
+
+
+class Writer:
+    """Commits changes in the order of `submit`. A change that fails fails alone; the thread outlives every failure."""
+
+    def __init__(self, folder: Path, conn: sqlite3.Connection, reserve: Reserve) -> None:
+        self._folder = folder
+        self._conn: sqlite3.Connection | None = conn
+        self._reserve = reserve
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Change[Any] | None] = queue.SimpleQueue()
+        self._counts: dict[tuple[str, str], int] = {}
+        self._words: dict[str, set[str]] = {}
+        self._counts_lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, apply: Callable[[Transaction], T], *, intake: bool = False) -> asyncio.Future[T]:
+        """Run `apply` in a transaction; done when that is durable. `intake`: refused while only the reserve is left."""
+        if self._closed:
+            raise StoreError("the journal is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Change(apply, future, intake))
+        return future
+
+    def count(self, device: str, what: str, n: int) -> None:
+        """Add to a line's counter with the next commit."""
+        with self._counts_lock:
+            words = self._words.setdefault(device, set())
+            if what not in words and len(words) >= COUNTERS_MAX:
+                what = "other"
+            words.add(what)
+            first = not self._counts
+            self._counts[device, what] = self._counts.get((device, what), 0) + n
+        if first and not self._closed:
+            self._loop.call_later(IDLE_FLUSH_S, self._nudge)
+
+    async def close(self) -> None:
+        """Commit what waits, stop the thread, close the connection."""
+        if not self._closed:
+            self._nudge()
+            self._closed = True
+            self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _nudge(self) -> None:
+        """An empty change, so that waiting counts get a commit; its failure keeps them for the next one."""
+        if self._counts and not self._closed:
+            self.submit(lambda _tx: None).add_done_callback(lambda done: done.exception())
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, last = self._drain(first)
+            done = self._commit(group)
+            with suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                self._loop.call_soon_threadsafe(_resolve, done)
+            if last:
+                break
+        if self._conn is not None:
+            self._conn.close()
+
+    def _drain(self, first: _Change[Any]) -> tuple[list[_Change[Any]], bool]:
+        group = [first]
+        while len(group) < GROUP_MAX:
+            try:
+                change = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if change is None:
+                return group, True
+            group.append(change)
+        return group, False
+
+    def _commit(self, group: Sequence[_Change[Any]]) -> list[_Done]:
+        """All in one transaction; where that fails, each in its own, so that only the guilty one suffers."""
+        if len(group) > 1:
+            try:
+                return [(change, result, None) for change, result in zip(group, self._together(group), strict=True)]
+            except Exception as error:  # noqa: BLE001 - whose fault it is shows when each is tried alone
+                log.debug("a group of %d changes failed together (%s): trying each alone", len(group), type(error).__name__)
+        return [self._alone(change) for change in group]
+
+    def _together(self, group: Sequence[_Change[Any]]) -> list[Any]:
+        with self._transaction() as tx:
+            if any(change.intake for change in group) and (refusal := self._reserve.refusal(tx.conn)):
+                raise StoreError(refusal)
+            return [change.apply(tx) for change in group]
+
+    def _alone(self, change: _Change[Any]) -> _Done:
+        try:
+            try:
+                return change, self._together([change])[0], None
+            except sqlite3.Error as error:
+                if change.intake or error.sqlite_errorname != "SQLITE_FULL" or not self._reserve.give():
+                    raise
+                log.warning("the disk is full: using the reserve to record what receivers acknowledged")
+                return change, self._together([change])[0], None
+        except sqlite3.Error as error:
+            return change, None, StoreError(f"the journal could not be written: {error}")
+        except WardlinkError as error:
+            return change, None, error
+        except Exception as error:  # noqa: BLE001 - a caller's mistake goes back to the caller; the thread serves the others
+            return change, None, error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        conn = self._connection()
+        counts = self._take_counts()
+        tx = Transaction(conn, to_text(utc_now()))
+        try:
+            conn.execute("BEGIN IMMEDIATE")
+            for (device, what), n in counts.items():
+                tx.count(device, what, n)
+            yield tx
+            tx.flush()
+            conn.execute("COMMIT")
+        except BaseException as error:
+            for undo in reversed(tx.undo):
+                undo()
+            self._give_counts_back(counts)
+            self._undo(conn, error)
+            raise
+
+    def _undo(self, conn: sqlite3.Connection, error: BaseException) -> None:
+        sound = not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorname", "").startswith(tuple(_HARMLESS))
+        try:
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
+        except sqlite3.Error:
+            sound = False
+        if not sound:
+            self._conn = None
+            with suppress(sqlite3.Error):
+                conn.close()
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._conn is None:
+            self._conn = connect(self._folder)
+            self._reserve.limit(self._conn)
+        return self._conn
+
+    def _take_counts(self) -> dict[tuple[str, str], int]:
+        with self._counts_lock:
+            counts, self._counts = self._counts, {}
+        return counts
+
+    def _give_counts_back(self, counts: dict[tuple[str, str], int]) -> None:
+        with self._counts_lock:
+            for key, n in counts.items():
+                self._counts[key] = self._counts.get(key, 0) + n
+
+
+def _resolve(done: list[_Done]) -> None:
+    for change, result, error in done:
+        if change.future.cancelled():
+            continue
+        if error is None:
+            change.future.set_result(result)
+        else:
+            change.future.set_exception(error)
