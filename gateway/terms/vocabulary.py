@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from gateway.terms import checks, properties
+from gateway.terms import checks, properties, unit_names
 from gateway.terms.entries import Loinc, Term, Unit
 from gateway.terms.reading import Row, rows
 from gateway.terms.ucum import dimension
@@ -54,8 +54,11 @@ def units() -> dict[str, MdcUnit]:
         if number >> 16 != _DIMENSION_PARTITION:
             raise row.wrong(f"code {code} is not in partition 4, where MDC keeps its units")
         ucums = tuple(ucum.split("|"))
-        if len({checks.unit_dimension(row, text) for text in ucums}) > 1:
+        measured = {checks.unit_dimension(row, text) for text in ucums}
+        if len(measured) > 1:
             raise row.wrong(f"the UCUM texts {ucum} measure different things")
+        if (said := unit_names.measured(refid)) is not None and said not in measured:
+            raise row.wrong(f"the MDC unit measures {said}, its UCUM unit {ucum} measures {measured.pop()}")
         found[refid] = MdcUnit(Unit(refid, number, ucums[0]), ucums)
     return found
 
