@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from gateway.settings import Settings, TlsSettings
+from protocols.hl7v2.ack import Code
 
 
 class Verdict(StrEnum):
@@ -22,24 +23,13 @@ class Verdict(StrEnum):
     """The receiver will never take it: it is parked and shown."""
 
 
-class AckCode(StrEnum):
-    """MSA-1, HL7 table 0008."""
-
-    AA = "AA"
-    AE = "AE"
-    AR = "AR"
-    CA = "CA"
-    CE = "CE"
-    CR = "CR"
-
-
 ACK_POLICY = {
-    AckCode.AA: Verdict.ACCEPT,
-    AckCode.CA: Verdict.ACCEPT,
-    AckCode.AE: Verdict.RETRY,
-    AckCode.CE: Verdict.RETRY,
-    AckCode.AR: Verdict.REFUSE,
-    AckCode.CR: Verdict.REFUSE,
+    Code.AA: Verdict.ACCEPT,
+    Code.CA: Verdict.ACCEPT,
+    Code.AE: Verdict.RETRY,
+    Code.CE: Verdict.RETRY,
+    Code.AR: Verdict.REFUSE,
+    Code.CR: Verdict.REFUSE,
 }
 """Field practice: an error is the receiver's trouble, a reject is the message's."""
 
@@ -82,7 +72,7 @@ class MllpSettings(Settings):
     """Pause between messages: some receivers lose the second of two that come at once."""
     one_message_a_connection: bool = False
     """Open a connection for each message: for receivers that never clear their buffer."""
-    ack_policy: dict[AckCode, Verdict] = Field(default_factory=dict)
+    ack_policy: dict[Code, Verdict] = Field(default_factory=dict)
     """What MSA-1 means, where it differs from the default: { AE = "refuse" }."""
     error_policy: dict[ErrorCode, Verdict] = Field(default_factory=dict)
     """What ERR-3 means when MSA-1 is no acceptance, where it differs from the default: { "205" = "accept" }."""
@@ -114,7 +104,7 @@ class MllpSettings(Settings):
         """The address' port."""
         return split(self.address)[1]
 
-    def ack_verdict(self, code: AckCode) -> Verdict:
+    def ack_verdict(self, code: Code) -> Verdict:
         """What this MSA-1 means here."""
         return self.ack_policy.get(code, ACK_POLICY[code])
 
