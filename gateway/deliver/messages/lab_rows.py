@@ -1,0 +1,101 @@
+"""OBX and NTE of a laboratory message: codes, values, units, states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from gateway import terms
+from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, private_system, stamps
+from gateway.deliver.messages.values import typed
+from gateway.model import ABSENT, Gateway, Kind, Observation, Report, Validity
+from gateway.settings.lab import LabSettings
+from protocols.hl7v2.message import escape, field, segment
+
+_OFF_SCALE: Final = {Validity.OVER: ">", Validity.UNDER: "<"}
+"""HL7 table 0078: above the absolute high-off instrument scale, below the low-off one."""
+
+
+class Rows:
+    """Writes the OBX rows of one destination."""
+
+    def __init__(self, settings: LabSettings, gateway: Gateway) -> None:
+        self._settings = settings
+        self._stamp = stamps(settings)
+        self._ei = lru_cache(CACHE_MAX)(lambda device: device_ei(device, gateway))
+        self._code = lru_cache(CACHE_MAX)(self._new_code)
+        self._unit = lru_cache(CACHE_MAX)(self._new_unit)
+
+    def results(self, report: Report, observations: Sequence[Observation]) -> list[str]:
+        """OBX and its NTE, in the device's order; OBX-4 tells apart what shares a code."""
+        seen: dict[tuple[str, str], int] = {}
+        lines = []
+        for number, observation in enumerate(observations, 1):
+            code = self.identifier(observation, report)
+            again = seen[code, observation.sub_id] = seen.get((code, observation.sub_id), 0) + 1
+            sub_id = observation.sub_id if again == 1 else f"{observation.sub_id}.{again}".lstrip(".")
+            lines.append(self._obx(number, code, sub_id, observation, report))
+            lines += self._nte(observation)
+        return lines
+
+    def identifier(self, observation: Observation, report: Report) -> str:
+        """OBX-3: LOINC, the maker's code beside it; or the maker's alone."""
+        o = observation
+        own = (o.vendor_code, o.vendor_text, private_system(self._settings, report))
+        return self._code(o.loinc, o.refid, o.unit, own)
+
+    def _new_code(self, loinc: str | None, refid: str | None, unit: str | None, own: tuple[str, str, str]) -> str:
+        found = terms.loinc(loinc) if loinc else None
+        if found is None and refid:
+            found = next(iter(terms.loincs(refid, unit, inferred=self._settings.inferred)), None)
+        if found is not None:
+            standard = (found.code, found.display, "LN")
+        elif refid and (term := terms.find(refid)) is not None:
+            standard = (str(term.code), term.refid, "MDC")
+        else:
+            return field(*own)
+        return field(*standard, *own) if self._settings.primary == "loinc" else field(*own, *standard)
+
+    def _new_unit(self, ucum: str | None, vendor: str, system: str) -> str:
+        """OBX-6: UCUM, the device's own text beside it where it reads otherwise."""
+        own = (vendor, "", system) if vendor else ()
+        if ucum is None or (self._settings.units == "original" and own):
+            return field(*own)
+        if self._settings.units != "ucum+original" or vendor == ucum:
+            return field(ucum, ucum, "UCUM")
+        return field(ucum, ucum, "UCUM", *own)
+
+    def _obx(self, number: int, code: str, sub_id: str, observation: Observation, report: Report) -> str:
+        kind, value = self._value(observation)
+        unit = ""
+        if value and observation.kind is Kind.NUMERIC:
+            unit = self._unit(observation.unit, observation.vendor_unit, private_system(self._settings, report))
+        when = self._stamp(observation.time or report.device_time or report.received_at)
+        operator = field(observation.operator or report.given.operator)
+        flags = [*filter(None, observation.flags)]
+        off = _OFF_SCALE.get(observation.validity, "")
+        if off and off not in flags:
+            flags.append(off)
+        marks, status = "~".join(map(escape, flags)), self._status(observation, has_value=bool(value))
+        left = (str(number), kind, code, escape(sub_id), value, unit, escape(observation.range), marks)
+        return segment("OBX", *left, "", "", status, "", "", when, "", operator, "", self._ei(report.device), when)
+
+    def _value(self, observation: Observation) -> tuple[str, str]:
+        """OBX-2 and OBX-5; what the device calls invalid but wrote all the same is text, so that nobody counts with it."""
+        if not observation.value:
+            return "", ""
+        found = typed(observation, structured=self._settings.comparators == "SN")
+        doubtful = observation.status == "X" or observation.validity in ABSENT
+        return ("ST", escape(observation.comparator + observation.value)) if doubtful and found.type in ("NM", "SN") else found
+
+    def _status(self, observation: Observation, *, has_value: bool) -> str:
+        """OBX-11 (HL7 table 0085)."""
+        if not has_value:
+            return "X"
+        final = self._settings.result_status == "F" and observation.status == "R"
+        return "F" if final else escape(observation.status) or "R"
+
+    def _nte(self, observation: Observation) -> list[str]:
+        notes = [note for note in observation.notes if note] if self._settings.notes else []
+        return [segment("NTE", str(number), "L", escape(note)) for number, note in enumerate(notes, 1)]
