@@ -99,6 +99,16 @@ def transaction(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise StoreError(f"the journal could not be written: {error}") from error
 
 
+@contextmanager
+def joined(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """The caller's transaction where there is one, else one of its own."""
+    if conn.in_transaction:
+        yield conn
+        return
+    with transaction(conn):
+        yield conn
+
+
 def open_reader(folder: Path) -> sqlite3.Connection:
     """Read-only access while a gateway runs (or not). StoreError when there is no journal, or a newer one."""
     path = folder / FILE

@@ -108,16 +108,17 @@ class Journal:
         any more gets nothing new, and keeps what waits for it.
         """
         await self.write(lambda tx: self._use(tx, takes, begin))
+        self._tell()
 
     async def write(self, apply: Callable[[Transaction], T]) -> T:
         """Run `apply` in a transaction of the writer thread; durable when this returns. Never refused for want of the reserve."""
-        result = await self._writer.submit(apply)
-        self._tell()
-        return result
+        return await self._writer.submit(apply)
 
     async def act(self, apply: Callable[[sqlite3.Connection], T]) -> T:
         """`write` for what a person does (gateway.patients.acts, gateway.store.parked) from inside the gateway."""
-        return await self.write(lambda tx: apply(tx.conn))
+        result = await self.write(lambda tx: apply(tx.conn))
+        self._tell()
+        return result
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` on the reader thread against one consistent state."""
@@ -137,7 +138,7 @@ class Journal:
             total, after = total + window.pruned, window.last
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop after each change; the returned function ends that."""
+        """Call `listener` on the event loop after each report kept and each act; the returned function ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
