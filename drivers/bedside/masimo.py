@@ -39,7 +39,11 @@ TREE = Mds(
             Metric("RESVD", text="Reserved by the maker"),
             Metric("DESAT", text="Desaturation index"),
         ),
-        Channel("MDC_DEV_PULS_CHAN", Metric("BPM", "MDC_PULS_OXIM_PULS_RATE", "/min", text="Pulse rate")),
+        Channel(
+            "MDC_DEV_PULS_CHAN",
+            Metric("BPM", "MDC_PULS_OXIM_PULS_RATE", "/min", text="Pulse rate"),
+            Metric("PR", "MDC_PULS_OXIM_PULS_RATE", "/min", text="Pulse rate, in trend output"),
+        ),
         Channel(
             "MDC_DEV_ANALY_PERF_REL_CHAN",
             Metric("PI", "MDC_BLD_PERF_INDEX", "%", text="Perfusion index"),
@@ -58,7 +62,7 @@ TREE = Mds(
 _WORDS = ("ALARM", "EXC", "EXC1")
 _LOST = Exc.NO_SENSOR | Exc.DEFECTIVE_SENSOR | Exc.SENSOR_OFF | Exc.UNRECOGNIZED_SENSOR
 _DOUBT = _LOST | Exc.LOW_PERFUSION | Exc.PULSE_SEARCH | Exc.INTERFERENCE | Exc.AMBIENT_LIGHT | Exc.LOW_SIGNAL_IQ
-_NEVER_ZERO = frozenset({"SPO2", "BPM"})
+_NEVER_ZERO = frozenset({"SPO2", "BPM", "PR"})
 """The manuals' ranges begin at 1; 000 stands for no value."""
 
 

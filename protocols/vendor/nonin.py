@@ -271,6 +271,8 @@ class NoninCodec(Quiet):
         self._offset += size
         while len(self._arrivals) > 1 and self._arrivals[1][0] <= self._offset:
             self._arrivals.popleft()
+        if not self._buffer:
+            self._arrivals.clear()
 
 
 def _columns(form: Literal[2, 7], frames: bytes) -> Packet:

@@ -58,7 +58,7 @@ class MasimoSimulator:
 
     def on_deadline(self, now: float) -> None:
         """Every line up to now."""
-        due = int(now - self._start + 1e-9)
+        due = int(now - self._start + 1e-6)
         self._next = max(self._next, due - _LATE_MAX)
         while self._next <= due:
             self._out += self._scenario.fault(self._line(float(self._next)), float(self._next))

@@ -70,7 +70,7 @@ class NoninSimulator:
 
     def on_deadline(self, now: float) -> None:
         """Every frame or line up to now."""
-        due = int((now - self._start) / self._step_s + 1e-9)
+        due = int((now - self._start) / self._step_s + 1e-6)
         self._next = max(self._next, due - int(_LATE_MAX_S / self._step_s))
         while self._next <= due:
             t_s = self._next * self._step_s
