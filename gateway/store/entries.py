@@ -20,7 +20,7 @@ _ROWS = (
 def entries(
     conn: sqlite3.Connection, *, since: datetime | None = None, until: datetime | None = None, device: str | None = None
 ) -> Iterator[Entry]:
-    """Entries stored in [since, until), oldest first, with their raw bytes. Read them in one go: an open read keeps the log long."""
+    """Entries stored in [since, until), oldest first, with raw bytes. Read them in one go: an open read keeps the log long."""
     _, epoch = read(conn)
     first = 0 if since is None else first_since(conn, since)
     for number, stored_at, payload, raw in conn.execute(_ROWS, (first, until and to_text(until), device)):

@@ -1,4 +1,4 @@
-"""What `wardlink status` asks the journal: queues, acknowledgements, what is held or parked and why, what happened on the lines."""
+"""What `wardlink status` asks the journal: queues, acknowledgements, held and parked reports, what happened on the lines."""
 
 from __future__ import annotations
 
