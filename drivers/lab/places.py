@@ -1,0 +1,71 @@
+"""Where in a message a thing stands: "O.4.3" is component 3 of field 4 of the O record, "P.3" its component 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, StringConstraints
+
+from gateway.driver import Options
+from protocols.astm.records import Record
+
+PLACE = r"^[A-Z]\.[1-9][0-9]{0,2}(\.[1-9][0-9]{0,2})?$"
+
+At = Annotated[str, StringConstraints(pattern=PLACE)]
+"""A place: record type, field, component (1 when left out), all counted from 1 as the standard does."""
+
+
+class Source(Options):
+    """A place to look at: taken when it is not blank, `when` (if given) is one of `among`, and `unless` is blank."""
+
+    at: At
+    when: At | None = None
+    among: tuple[str, ...] = ()
+    unless: At | None = None
+
+
+def _source(value: Any) -> Any:
+    return {"at": value} if isinstance(value, str) else value
+
+
+Sources = tuple[Annotated[Source, BeforeValidator(_source)], ...]
+"""Places in order of preference; a bare text stands for `{ at = text }`."""
+
+
+def sources(*places: str) -> Sources:
+    """Plain places as sources."""
+    return tuple(Source(at=place) for place in places)
+
+
+Scope = Mapping[str, Record]
+"""The records in force, by type: the header, patient, order and result that a thing belongs to."""
+
+
+def read(scope: Scope, at: str) -> str:
+    """The text at a place, without the blanks around it; "" when the record or the field is not there."""
+    kind, number, component = _parsed(at)
+    record = scope.get(kind)
+    return "" if record is None else record.component(number, component).strip()
+
+
+def first(scope: Scope, sources: Iterable[Source]) -> str:
+    """The first source that has something to say, or ""."""
+    for source in sources:
+        text = read(scope, source.at)
+        if text and _applies(scope, source):
+            return text
+    return ""
+
+
+def _applies(scope: Scope, source: Source) -> bool:
+    if source.unless is not None and read(scope, source.unless):
+        return False
+    return source.when is None or read(scope, source.when) in source.among
+
+
+@lru_cache(maxsize=512)
+def _parsed(at: str) -> tuple[str, int, int]:
+    kind, number, *component = at.split(".")
+    return kind, int(number), int(component[0]) if component else 1

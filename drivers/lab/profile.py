@@ -1,0 +1,173 @@
+"""What may be set of an ASTM analyzer: the schema of the files in analyzers/, every key explained in docs/drivers/astm.md."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from drivers.lab.places import Sources, sources
+from drivers.lab.rules import Policy, Rule
+from drivers.lab.values import Reading
+from gateway import terms
+from gateway.driver import Options
+from gateway.model import ABSENT, Kind, Validity
+from protocols.astm.profile import Checksum, FrameEnd, FrameNumbers, LinkProfile, Mode
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from None
+    return text
+
+
+def _code_pattern(text: str) -> str:
+    if text and "code" not in re.compile(_pattern(text)).groupindex:
+        raise ValueError("needs a group named code: (?P<code>…)")
+    return text
+
+
+def _known_unit(text: str) -> str:
+    if text and terms.dimension(text) is None:
+        raise ValueError(f"{text!r} is no UCUM unit that the terms hold")
+    return text
+
+
+def _reason(found: Validity) -> Validity:
+    if found not in ABSENT:
+        expected = ", ".join(sorted(state.value for state in ABSENT))
+        raise ValueError(f"{found.value!r} is no reason for an absent value; expected one of {expected}")
+    return found
+
+
+def _encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError(f"{name!r} is no text encoding that Python knows") from None
+    return name
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Unit = Annotated[str, AfterValidator(_known_unit)]
+"""UCUM; "" says that what the device writes there is no unit."""
+_LINE = LinkProfile()
+
+Letter = Annotated[str, Field(pattern="^[CDFINOPRSUWX]$")]
+"""Result status, HL7 table 0085."""
+
+
+class LinkOptions(Options):
+    """The switches of the line: the fields of protocols.astm.profile.LinkProfile, which explains them."""
+
+    mode: Mode = _LINE.mode
+    checksum: Checksum = _LINE.checksum
+    frame_end: FrameEnd = _LINE.frame_end
+    frame_numbers: FrameNumbers = _LINE.frame_numbers
+    frame_max: int = Field(default=_LINE.frame_max, ge=16, le=_LINE.message_max)
+    message_max: int = Field(default=_LINE.message_max, ge=1024)
+    heartbeat: tuple[Annotated[int, Field(ge=0, le=31)], ...] = tuple(_LINE.heartbeat)
+    lf_separates: bool = _LINE.lf_separates
+    close_ends: bool = _LINE.close_ends
+    needs_terminator: bool = _LINE.needs_terminator
+    ack_eot: bool = _LINE.ack_eot
+    ack_records: bool = _LINE.ack_records
+    enq_restarts: bool = _LINE.enq_restarts
+    silence_s: float = Field(default=_LINE.silence_s, gt=0)
+    reply_s: float = Field(default=_LINE.reply_s, gt=0)
+    quiet_s: float = Field(default=_LINE.quiet_s, gt=0)
+
+
+class AnalyteOptions(Options):
+    """What a profile knows of one code, as `code` and `code_pattern` leave it."""
+
+    term: str = ""
+    """The code under which the terms hold it, where the device writes another ("RDWSD" for "RDW-SD")."""
+    unit: Unit = ""
+    """The unit of results that come without one."""
+    kind: Literal[Kind.NUMERIC, Kind.TEXT] | None = None
+    """What its values are, where their text misleads: a code "1" for "reactive" is text."""
+
+
+class Absent(Options):
+    """A way to write that there is no value: the whole text fits `text`, and `why` says why."""
+
+    text: Pattern
+    why: Annotated[Validity, AfterValidator(_reason)] = Validity.NOT_AVAILABLE
+
+
+STANDARD_ABSENT = (
+    Absent(text=r"-{2,}(?:\.-+)?"),
+    Absent(text=r"\*[*.]*\*", why=Validity.INVALID),
+)
+""""---" and "-----" (Atellica DM, Horiba), "***.**" (Mindray). One "-" alone is a negative strip result: a value."""
+
+
+class AstmOptions(Options):
+    """One analyzer."""
+
+    maker: str = ""
+    models: tuple[str, ...] = ()
+    evidence: Literal["capture", "document", "general"] = "general"
+    source: str = ""
+
+    link: LinkOptions = LinkOptions()
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = None
+
+    model: Sources = sources("H.5.1", "H.9.1")
+    serial: Sources = ()
+    firmware: Sources = ()
+
+    specimen_id: Sources = sources("O.3.1", "O.4.1")
+    instrument_specimen_id: Sources = sources("O.4.1")
+    position: Sources = ()
+    specimen_type: Sources = sources("O.16.1")
+    specimen_source: Sources = sources("O.16.2")
+    specimens: dict[str, str] = Field(default_factory=dict)
+    specimen: str = ""
+
+    patient_id: Sources = sources("P.3", "P.4", "P.5")
+    family_name: Sources = sources("P.6.1")
+    given_name: Sources = sources("P.6.2")
+
+    code: tuple[int, ...] = (4, 5, 1, 2)
+    code_pattern: Annotated[str, AfterValidator(_code_pattern)] = ""
+    name: int = Field(default=2, ge=0)
+    loinc: int = Field(default=0, ge=0)
+    analytes: dict[str, AnalyteOptions] = Field(default_factory=dict)
+
+    value: tuple[int, ...] = ()
+    exponent: int = Field(default=0, ge=0)
+    scientific: bool = False
+    decimal_comma: bool = False
+    absent: tuple[Absent, ...] = STANDARD_ABSENT
+    units: dict[str, Unit] = Field(default_factory=dict)
+    flags: dict[str, str] = Field(default_factory=dict)
+    statuses: dict[str, Letter] = Field(default_factory=dict)
+    questionable: tuple[str, ...] = ("W",)
+    result_time: Sources = sources("R.13", "R.12", "O.23")
+
+    manufacturer_records: Literal["keep", "drop"] = "keep"
+    images: Literal["keep", "drop"] = "keep"
+    image_codes: Pattern = r"(?:SCAT|DIST)_.*|.*(?:HISTOGRAM|SCATTERGRAM|BITMAP|BMP|PNG).*"
+    silent_comments: tuple[str, ...] = ()
+
+    qc: tuple[Rule, ...] = ()
+    ignore: tuple[Policy, ...] = ()
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How values are read."""
+        absent = tuple((re.compile(way.text), way.why) for way in self.absent)
+        return Reading(absent, self.decimal_comma, self.scientific)
+
+    def link_profile(self) -> LinkProfile:
+        """The line's settings in the protocol's own words."""
+        line = self.link.model_dump()
+        line["heartbeat"] = bytes(line["heartbeat"])
+        return LinkProfile(**line, encoding=self.encoding)

@@ -1,0 +1,207 @@
+"""An R record and what is attached to it → one observation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from drivers.lab import values
+from drivers.lab.message_tree import Result
+from drivers.lab.places import Scope, Sources, first, read
+from drivers.lab.profile import AstmOptions
+from drivers.lab.times import device_time
+from drivers.lab.values import Value, shown
+from gateway import terms
+from gateway.model import Kind, Method, Observation, Validity
+from gateway.terms import properties
+from protocols.astm.records import Record
+
+SUB_ID_MAX = 80
+"""Characters of what tells apart results of one code: the longest seen are GeneXpert's channel names, some thirty."""
+
+_LOINC = re.compile(r"(\d{1,7})-(\d)\Z")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{200,}={0,2}\Z")
+_TEST_MODES = ("T", "D")
+"""H.12: training, debugging. Their values are no patient's."""
+
+
+def observe(result: Result, around: Scope, options: AstmOptions, localise: Callable[[datetime], datetime]) -> Observation:
+    """The observation of an R record; `around` holds the records in force, by type."""
+    record = result.record
+    scope = {**around, "R": record}
+    code, rest, device_loinc = identify(record, 3, options)
+    found, others = _value(record, code, options)
+    unit, vendor_unit = _unit(record, code, options)
+    loinc, unit, doubt = _loinc(code, unit, device_loinc, scope, options)
+    status, validity = _state(scope, found, options)
+    interval, more = values.reference_range(record, 6, decimal_comma=options.decimal_comma)
+    numeric = found.kind is Kind.NUMERIC or (found.text is None and (unit is not None or loinc is not None))
+    return Observation(
+        kind=Kind.NUMERIC if numeric else Kind.TEXT,
+        vendor_code=code,
+        vendor_text=record.component(3, options.name).strip() if options.name else "",
+        value=found.text,
+        loinc=loinc,
+        unit=unit,
+        vendor_unit=vendor_unit,
+        comparator=found.comparator,
+        validity=validity,
+        status=status,
+        flags=values.flags(record, 7, options.flags),
+        range=interval,
+        method=Method.AUTO_MEASURED,
+        time=_time(scope, options.result_time, localise),
+        notes=(*(shown(other) for other in others), *more, *doubt, *notes(result.attached, options)),
+        operator=read(scope, "R.11"),
+        sub_id=rest,
+    )
+
+
+def identify(record: Record, n: int, options: AstmOptions, repeat: int = 0) -> tuple[str, str, str]:
+    """A universal test id: the code, what else tells results of that code apart, and the LOINC that the device claims."""
+    parts = [part.strip() for part in record.components(n, repeat)]
+    at = next((c for c in options.code if c <= len(parts) and parts[c - 1]), 0)
+    code, cut = _without_dilution(parts[at - 1] if at else "", options.code_pattern)
+    claimed = parts[options.loinc - 1] if 0 < options.loinc <= len(parts) else ""
+    spoken_for = {at, options.name if options.name != at else 0, options.loinc if _LOINC.match(claimed) else 0}
+    rest = [part for c, part in enumerate(parts, 1) if part and c > at and c not in spoken_for]
+    return code, "^".join(filter(None, [cut, *rest]))[:SUB_ID_MAX], claimed if _LOINC.match(claimed) else ""
+
+
+def notes(records: Iterable[Record], options: AstmOptions) -> tuple[str, ...]:
+    """Comments, and what no other rule reads, as notes in words for people."""
+    said = (note for record in records for note in _notes(record, options))
+    return tuple(shown(note) for note in said if note)
+
+
+def is_loinc(code: str) -> bool:
+    """Whether a text has the form of a LOINC code and its check digit (mod 10, Luhn) is right."""
+    match = _LOINC.match(code)
+    if match is None:
+        return False
+    total = 0
+    for n, digit in enumerate(reversed(match[1])):
+        doubled = int(digit) * (2 if n % 2 == 0 else 1)
+        total += doubled - 9 if doubled > 9 else doubled
+    return (10 - total % 10) % 10 == int(match[2])
+
+
+def _without_dilution(code: str, pattern: str) -> tuple[str, str]:
+    match = re.fullmatch(pattern, code) if pattern else None
+    if match is None or not match["code"]:
+        return code, ""
+    start, end = match.span("code")
+    return match["code"], f"{code[:start]}{code[end:]}".strip("/ ")
+
+
+def _value(record: Record, code: str, options: AstmOptions) -> tuple[Value, tuple[str, ...]]:
+    if _is_image(record, code, options):
+        text = "\\".join("^".join(record.components(4, n)).strip("^") for n in range(record.repeats(4)))
+        return Value(Kind.TEXT, text), ()
+    parts = record.components(4)
+    repeats = tuple(text for n in range(1, record.repeats(4)) if (text := "^".join(record.components(4, n)).strip("^ ")))
+    known = options.analytes.get(code)
+    found, others = values.choose(parts, options.value, options.reading)
+    if options.exponent and options.exponent <= len(parts):
+        exponent = parts[options.exponent - 1]
+        found, others = values.scaled(found, exponent), tuple(other for other in others if other != exponent.strip())
+    if known is not None and known.kind is Kind.TEXT and found.text is not None:
+        found = Value(Kind.TEXT, f"{found.comparator}{found.text}")
+    return found, others + repeats
+
+
+def is_image(record: Record, options: AstmOptions) -> bool:
+    """Whether an R record carries a picture or its name: never a number."""
+    return _is_image(record, identify(record, 3, options)[0], options)
+
+
+def _is_image(record: Record, code: str, options: AstmOptions) -> bool:
+    text = record.field(4)
+    return bool(text) and (
+        _BASE64.match(text) is not None
+        or (
+            re.fullmatch(options.image_codes, code, re.IGNORECASE) is not None
+            and values.value(text, options.reading).kind is Kind.TEXT
+        )
+    )
+
+
+def _unit(record: Record, code: str, options: AstmOptions) -> tuple[str | None, str]:
+    """The unit in UCUM, None where nobody knows it, and what the device wrote."""
+    said = record.field(5).strip()
+    known = options.analytes.get(code)
+    stated = (known.unit or None) if known is not None else None
+    if said in options.units:
+        return options.units[said] or stated, said
+    if not said:
+        return stated, said
+    spelling = terms.spelling(said)
+    return (spelling.ucum if spelling is not None else None), said
+
+
+def _loinc(
+    code: str, unit: str | None, claimed: str, scope: Scope, options: AstmOptions
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """The LOINC, the unit as it is written beside it, and a doubt.
+
+    The terms decide; what the device claims counts only where they are silent, hold that code and its check digit is right.
+    """
+    known = options.analytes.get(code)
+    term = (known.term if known is not None else "") or code
+    analyte = terms.analyte(options.maker, term, unit, specimen=_specimen(scope, options))
+    if analyte is not None:
+        return analyte.loinc.code, unit and analyte.ucum, ()
+    if not claimed or _credible(claimed, unit):
+        return claimed or None, unit, ()
+    return None, unit, (f"the device says LOINC {claimed}, which is not used",)
+
+
+def _credible(claimed: str, unit: str | None) -> bool:
+    held = terms.loinc(claimed) if is_loinc(claimed) else None
+    if held is None:
+        return False
+    return unit is None or terms.dimension(unit) in properties.allowed(held.property, unit)
+
+
+def _specimen(scope: Scope, options: AstmOptions) -> str:
+    """What was examined, in the terms' words; a type no profile translates goes as it is, and so never passes for serum."""
+    said = first(scope, options.specimen_type)
+    return options.specimens.get(said, said) or options.specimen
+
+
+def _state(scope: Scope, found: Value, options: AstmOptions) -> tuple[str, Validity]:
+    said = read(scope, "R.9").upper()
+    if found.text is None:
+        return "X", found.validity
+    letter = values.status(said, options.statuses, read(scope, "O.26").upper())
+    if read(scope, "H.12").upper() in _TEST_MODES:
+        return letter, Validity.TEST
+    if said in options.questionable or letter == "X":
+        return letter, Validity.QUESTIONABLE
+    return letter, found.validity
+
+
+def _time(scope: Scope, sources: Sources, localise: Callable[[datetime], datetime]) -> datetime | None:
+    """The first source that names a moment; a source of zeros does not keep the next one from being asked."""
+    for source in sources:
+        moment = device_time(first(scope, (source,)))
+        if moment is not None:
+            return moment if moment.tzinfo is not None else localise(moment)
+    return None
+
+
+def _notes(record: Record, options: AstmOptions) -> Iterable[str]:
+    if record.type == "M":
+        return () if options.manufacturer_records == "drop" else (record.text,)
+    if record.type != "C":
+        return (record.text,)
+    texts = (
+        " ".join(filter(None, (part.strip() for part in record.components(4, repeat)))) for repeat in range(record.repeats(4))
+    )
+    return tuple(text for text in texts if text not in options.silent_comments)
+
+
+def scope_of(records: Iterable[Record | None]) -> Mapping[str, Record]:
+    """The records in force, by type."""
+    return {record.type: record for record in records if record is not None}

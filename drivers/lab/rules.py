@@ -1,0 +1,57 @@
+"""Rules of a profile that tell messages apart: which results are quality control, which a named policy leaves out."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from pydantic import Field, model_validator
+
+from drivers.lab.places import At, Scope, read
+from gateway.driver import Options
+
+
+class RuleKind(StrEnum):
+    """The four sorts of rule."""
+
+    FIELD_EQUALS = "FIELD_EQUALS"
+    FIELD_CONTAINS = "FIELD_CONTAINS"
+    SPECIMEN_ID_PREFIX = "SPECIMEN_ID_PREFIX"
+    SPECIMEN_ID_REGEX = "SPECIMEN_ID_REGEX"
+
+
+class Rule(Options):
+    """One rule: FIELD_* looks at `field`, SPECIMEN_ID_* at the specimen id that the profile found."""
+
+    rule: RuleKind
+    value: str = Field(min_length=1)
+    field: At | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Rule:
+        if self.rule.startswith("FIELD") and self.field is None:
+            raise ValueError(f'{self.rule} needs a field, like "O.16.1"')
+        if self.rule is RuleKind.SPECIMEN_ID_REGEX:
+            try:
+                re.compile(self.value)
+            except re.error as error:
+                raise ValueError(f"{self.value!r} is no regular expression: {error}") from None
+        return self
+
+    def holds(self, scope: Scope, specimen_id: str) -> bool:
+        """Whether the rule holds for the records in force."""
+        match self.rule:
+            case RuleKind.FIELD_EQUALS:
+                return self.field is not None and read(scope, self.field) == self.value
+            case RuleKind.FIELD_CONTAINS:
+                return self.field is not None and self.value in read(scope, self.field)
+            case RuleKind.SPECIMEN_ID_PREFIX:
+                return specimen_id.startswith(self.value)
+            case RuleKind.SPECIMEN_ID_REGEX:
+                return re.search(self.value, specimen_id) is not None
+
+
+class Policy(Rule):
+    """A rule with a name: what it holds for is left out of the results, and said to be."""
+
+    name: str = Field(min_length=1)

@@ -1,0 +1,37 @@
+"""ASTM dates and times (LIS02-A2 §5.6.2), and the ways analyzers write that there is none."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+_TIME = re.compile(
+    r"(?P<day>\d{8})[ T]?(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d))?(?:\.\d+)?\s*(?P<offset>[+-]\d{4})?\Z"
+)
+_YEAR_MIN = 1900
+"""No analyzer is older; 18991230 is the zero of the date type that several analyzers' software is written with."""
+
+
+def device_time(text: str) -> datetime | None:
+    """The moment a text names: naive unless it carries an offset; None for no time, a zero, or a day without an hour.
+
+    `YYYYMMDDHHMM[SS][+HHMM]`, and `YYYYMMDD HH:MM:SS` as some write it. A day alone is no moment: making it midnight
+    would be an invention.
+    """
+    match = _TIME.match(text.strip())
+    if match is None:
+        return None
+    try:
+        found = datetime.strptime(  # noqa: DTZ007 - the zone is the device's, which the caller knows
+            match["day"] + match["hour"] + match["minute"] + (match["second"] or "00"), "%Y%m%d%H%M%S"
+        )
+    except ValueError:
+        return None
+    if found.year < _YEAR_MIN:
+        return None
+    return found.replace(tzinfo=_zone(match["offset"])) if match["offset"] else found
+
+
+def _zone(offset: str) -> timezone:
+    sign = -1 if offset[0] == "-" else 1
+    return timezone(sign * timedelta(hours=min(int(offset[1:3]), 23), minutes=min(int(offset[3:5]), 59)))

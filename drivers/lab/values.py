@@ -1,0 +1,141 @@
+"""What R.4, R.6, R.7 and R.9 say: the value with its precision, or why there is none; range, flags, status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from gateway.model import Kind, Validity, decimal_text
+from protocols.astm.records import Record
+
+TEXT_MAX = 200
+"""Characters of a text that go into a note: enough to read what it is; the whole of it is in the raw message."""
+
+_COMPARED = re.compile(r"(<=|>=|<|>|≤|≥)\s*(\S+)\Z")
+_COMPARATORS = {"≤": "<=", "≥": ">="}
+_SCIENTIFIC = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,3}\Z")
+_EXPONENT = re.compile(r"[+-]?\d{1,2}\Z")
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
+_RANGE = re.compile(rf"({_NUMBER})\s*(?:to|-|\u2013|\.\.)\s*({_NUMBER})\Z", re.IGNORECASE)
+_BOUND = re.compile(rf"(<=|>=|<|>|≤|≥)\s*({_NUMBER})\Z")
+_COMMA = re.compile(r"(?<=\d),(?=\d)")
+
+
+class Value(NamedTuple):
+    """A value: `text` None when there is none, and `validity` says why. `kind` is numeric only for a decimal."""
+
+    kind: Kind
+    text: str | None
+    comparator: str = ""
+    validity: Validity = Validity.OK
+
+
+NO_VALUE = Value(Kind.TEXT, None, "", Validity.NOT_AVAILABLE)
+
+
+class Reading(NamedTuple):
+    """How a profile has values read: `absent` patterns with their reasons, decimal comma, numbers like 1.5E+03."""
+
+    absent: tuple[tuple[re.Pattern[str], Validity], ...]
+    decimal_comma: bool
+    scientific: bool
+
+
+def value(text: str, how: Reading) -> Value:
+    """The value that a text is."""
+    text = text.strip()
+    if not text:
+        return NO_VALUE
+    for pattern, reason in how.absent:
+        if pattern.fullmatch(text):
+            return Value(Kind.TEXT, None, "", reason)
+    compared = _COMPARED.match(text)
+    sign, rest = (compared[1], compared[2]) if compared else ("", text)
+    number = _number(rest, how)
+    if number is None:
+        return Value(Kind.TEXT, text)
+    return Value(Kind.NUMERIC, number, _COMPARATORS.get(sign, sign))
+
+
+def choose(parts: tuple[str, ...], order: tuple[int, ...], how: Reading) -> tuple[Value, tuple[str, ...]]:
+    """The value among the components of R.4, and the texts of the others.
+
+    `order` names the components to try; empty: the first that is a number, else the first that is anything at all
+    (a qualitative result in one component and its number in another are both common).
+    """
+    candidates = [n for n in (order or range(1, len(parts) + 1)) if n <= len(parts) and parts[n - 1].strip()]
+    if not candidates:
+        return NO_VALUE, ()
+    read = {n: value(parts[n - 1], how) for n in candidates}
+    chosen = candidates[0]
+    if not order:
+        chosen = next((n for n in candidates if read[n].kind is Kind.NUMERIC), chosen)
+    others = tuple(part.strip() for n, part in enumerate(parts, 1) if n != chosen and part.strip())
+    return read[chosen], others
+
+
+def scaled(found: Value, exponent: str) -> Value:
+    """A mantissa times a power of ten, exactly, written out; what is no whole exponent leaves the value as it is."""
+    if found.kind is not Kind.NUMERIC or found.text is None or not _EXPONENT.match(exponent.strip()):
+        return found
+    return found._replace(text=f"{Decimal(found.text).scaleb(int(exponent)):f}")
+
+
+def reference_range(record: Record, n: int, *, decimal_comma: bool) -> tuple[str, tuple[str, ...]]:
+    """R.6 as OBX-7 writes it ("3.5-5.1", "<200"), and what else the field said: its further repeats."""
+    ranges = []
+    for repeat in range(record.repeats(n)):
+        parts = [part.strip() for part in record.components(n, repeat)]
+        text = _interval(parts[0] if parts else "", decimal_comma=decimal_comma)
+        ranges.append(" ".join(filter(None, (text, *(parts[1:] if repeat else ())))))
+    return (ranges[0], tuple(f"range: {text}" for text in ranges[1:] if text)) if ranges else ("", ())
+
+
+def flags(record: Record, n: int, mapped: Mapping[str, str]) -> tuple[str, ...]:
+    """R.7: each non-empty component of each repeat is a flag; `mapped` translates, "" there means that it says nothing."""
+    said = (part.strip() for repeat in range(record.repeats(n)) for part in record.components(n, repeat))
+    told = (mapped.get(flag, flag) for flag in said if flag)
+    return tuple(dict.fromkeys(flag for flag in told if flag))
+
+
+_STATUS = {"F": "F", "C": "C", "P": "P", "X": "X", "I": "I", "S": "S"}
+"""R.9 letters that mean in HL7 table 0085 what they mean in LIS02-A2 §9.9. Not R, N, M, Q, V, and not W: here it says that a
+value is questionable, there that it was posted wrongly."""
+_REPORT_TYPE = {"F": "F", "C": "C", "P": "P", "X": "X"}
+
+
+def status(said: str, mapped: Mapping[str, str], report_type: str) -> str:
+    """OBX-11 for an R.9: the profile's word, else the letters both tables share, else R (entered, not verified).
+
+    An empty R.9 takes the word of the order's report type (O.26). R is the safe default: it promises less than any other.
+    """
+    if said in mapped:
+        return mapped[said]
+    if not said:
+        return _REPORT_TYPE.get(report_type, "R")
+    return _STATUS.get(said, "R")
+
+
+def shown(text: str) -> str:
+    """A text short enough for a note."""
+    return text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}… ({len(text)} characters, whole in the raw message)"
+
+
+def _number(text: str, how: Reading) -> str | None:
+    if how.decimal_comma:
+        text = _COMMA.sub(".", text, count=1)
+    if how.scientific and _SCIENTIFIC.match(text):
+        return f"{Decimal(text):f}"
+    return decimal_text(text)
+
+
+def _interval(text: str, *, decimal_comma: bool) -> str:
+    if decimal_comma:
+        text = _COMMA.sub(".", text)
+    both = _RANGE.match(text)
+    if both:
+        return f"{both[1]}-{both[2]}"
+    one = _BOUND.match(text)
+    return f"{_COMPARATORS.get(one[1], one[1])}{one[2]}" if one else text
