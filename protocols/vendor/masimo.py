@@ -10,8 +10,9 @@ adds SPHB, SPOC, RESVD, PVI and EXC1. Dashes say that there is no value. ALARM i
 publish its bits, and published readings of them differ: it is kept as it is.
 
 Seen on real wires: a line joined in its middle, a lost line end (two lines glued), an empty line between lines. A line has no
-checksum; it counts when it is printable, begins with date and time and reaches EXC, which closes every known layout. What
-stands before the date is passed over, and the line behind it comes out.
+checksum; it counts when it is printable, begins with date and time and reaches EXC, which closes every known layout, and when
+its numbers keep their widths: a lost digit would make 098 a 9. A digit changed into another one can't be told. What stands
+before the date is passed over, and the line behind it comes out.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ _PRINTABLE = re.compile(rb"[\t\x20-\x7e]*\Z")
 _DATE = re.compile(rb"\d\d/\d\d/\d\d \d\d:\d\d:\d\d")
 _FIELD = re.compile(r"(?<!\S)([A-Za-z][A-Za-z0-9]{0,15})=( ?[^\s=]{0,32})(?!\S)")
 _EXC = re.compile(r"[0-9A-Fa-f]{3,8}(:.*)?\Z")
+_WIDTHS = {"SPO2": 3, "BPM": 3, "PR": 3, "PI": 5}
+_PADDED = re.compile(r"0\d")
 _LAYOUTS = frozenset({(2, 3), (4, 6)})
 """Widths of ALARM and EXC where EXC ends the line (Rad-5; Rad-8, Rad-87): what tells a whole line without its end."""
 
@@ -119,11 +122,10 @@ def _read(line: Line) -> list[Event[Reading]]:
         return [_bad(line, 0, len(line.text), "no date")]
     start = dates[-1].start()
     events: list[Event[Reading]] = [_bad(line, 0, start, "partial line")] if line.text[:start].strip() else []
-    if not _PRINTABLE.match(line.text, start):
-        return [*events, _bad(line, start, len(line.text), "damaged line")]
-    reading = _parse(line.text[start:])
-    if reading is None:
-        return [*events, _bad(line, start, len(line.text), "partial line")]
+    reading = _parse(line.text[start:]) if _PRINTABLE.match(line.text, start) else None
+    if reading is None or not _keeps_widths(reading):
+        reason = "partial line" if reading is None and b"EXC=" not in line.text[start:] else "damaged line"
+        return [*events, _bad(line, start, len(line.text), reason)]
     return [*events, Message(reading, line.raw[start:], line.at)]
 
 
@@ -141,6 +143,14 @@ def _time(clock: str) -> datetime | None:
         return datetime.strptime(clock, _TIME)  # noqa: DTZ007 - the device names no zone; the driver kit knows it
     except ValueError:
         return None
+
+
+def _keeps_widths(reading: Reading) -> bool:
+    """A firmware that writes leading zeros writes them in every line and field; one that writes none can't be checked."""
+    values = {key: number(reading.fields.get(key, ""))[0] for key in _WIDTHS}
+    known = {key: value for key, value in values.items() if value is not None}
+    padded = any(_PADDED.match(value) for value in known.values())
+    return not padded or all(len(value) == _WIDTHS[key] for key, value in known.items())
 
 
 def _whole(reading: Reading) -> bool:

@@ -33,7 +33,7 @@ def packet_floats(spo2: int, rate: int) -> bytes:
 
 
 class NoninSimulator:
-    """Frames or lines by the clock, from the scenario's patient."""
+    """Frames or lines by the clock, from the scenario's patient. Faults come once a packet, in a frame that moves."""
 
     def __init__(self, scenario: Scenario, options: Mapping[str, str]) -> None:
         self._scenario = scenario
@@ -74,9 +74,15 @@ class NoninSimulator:
         self._next = max(self._next, due - int(_LATE_MAX_S / self._step_s))
         while self._next <= due:
             t_s = self._next * self._step_s
-            data = self._line(t_s) if self._format == "ascii" else self._frame(self._next % FRAMES, t_s)
-            self._out += self._scenario.fault(data, t_s)
+            self._out += self._due(t_s)
             self._next += 1
+
+    def _due(self, t_s: float) -> bytes:
+        if self._format == "ascii":
+            return self._scenario.fault(self._line(t_s), t_s)
+        packet, index = divmod(self._next, FRAMES)
+        frame = self._frame(index, t_s)
+        return self._scenario.fault(frame, t_s) if index == packet * 7 % FRAMES else frame
 
     def _line(self, t_s: float) -> bytes:
         vitals = self._scenario.vitals(t_s)

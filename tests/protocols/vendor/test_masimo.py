@@ -73,8 +73,10 @@ def test_dashes_are_no_value(text: str, value: tuple[str | None, str]) -> None:
         pytest.param(RAD8[40:] + RAD8, ["no date"], 1, id="joined in the middle of a line"),
         pytest.param(RAD8[:60] + RAD8, ["partial line"], 1, id="a lost line end: two lines glued"),
         pytest.param(RAD8[:60] + b"\r\n" + RAD8, ["partial line"], 1, id="a line that does not reach EXC"),
-        pytest.param(RAD8.replace(b"EXC=000824", b"EXC=0008Z4") + RAD8, ["partial line"], 1, id="EXC that is no word"),
+        pytest.param(RAD8.replace(b"EXC=000824", b"EXC=0008Z4") + RAD8, ["damaged line"], 1, id="EXC that is no word"),
         pytest.param(RAD8.replace(b"098%", b"0\xff8%") + RAD8, ["damaged line"], 1, id="a byte no device sends"),
+        pytest.param(RAD8.replace(b"=098%", b"=09%") + RAD8, ["damaged line"], 1, id="a lost digit: 09 is not 9"),
+        pytest.param(RAD8.replace(b"BPM=101", b"BPM=11") + RAD8, ["damaged line"], 1, id="a lost digit: 101 is not 11"),
         pytest.param(b"~~~" + RAD8, ["partial line"], 1, id="noise in front"),
         pytest.param(b"\x00" * 600 + b"\n" + RAD8, ["too long", "too long"], 1, id="over-long"),
         pytest.param(b"\r\n\r\n" + RAD8 + b"\r\n", [], 1, id="empty lines"),
@@ -84,6 +86,19 @@ def test_dashes_are_no_value(text: str, value: tuple[str | None, str]) -> None:
 def test_damage_costs_the_damaged_line_only(data: bytes, reasons: list[str], count: int) -> None:
     assert [event.reason for event in bad(data)] == reasons
     assert readings(data) == readings(RAD8) * count
+
+
+def test_a_lost_byte_never_changes_spo2_pulse_or_pi() -> None:
+    line = (CAPTURES / "rad8-steady" / "wire.bin").read_bytes().splitlines(keepends=True)[0]
+    for at in range(len(line)):
+        for reading in readings(line[:at] + line[at + 1 :]):
+            for key, whole in (("SPO2", "098"), ("BPM", "097"), ("PI", "03.60")):
+                assert number(reading.fields.get(key, ""))[0] in {whole, None}, line[:at]
+
+
+def test_a_firmware_without_leading_zeros_is_read() -> None:
+    (reading,) = readings(b"05/20/21 14:06:02 SPO2=98% BPM=101 PI=3.6% ALARM=0000 EXC=000800\r\n")
+    assert [number(reading.fields[key])[0] for key in ("SPO2", "BPM", "PI")] == ["98", "101", "3.6"]
 
 
 def test_offsets_say_where_the_damage_is() -> None:
