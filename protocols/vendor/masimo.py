@@ -29,7 +29,6 @@ from protocols.sansio import SAMPLE_MAX, BadFrame, Event, Incomplete, Message, Q
 
 LINE_MAX = 512
 """Characters of a line: the longest one known has 190; room for a firmware that adds keys, none for noise."""
-_TIME = "%m/%d/%y %H:%M:%S"
 
 
 class Exc(IntFlag):
@@ -79,7 +78,7 @@ def number(text: str) -> tuple[str | None, str]:
 
 
 _PRINTABLE = re.compile(rb"[\t\x20-\x7e]*\Z")
-_DATE = re.compile(rb"\d\d/\d\d/\d\d \d\d:\d\d:\d\d")
+_DATE = re.compile(rb"(?<!\d)(\d\d/\d\d/(?:20)?\d\d)[ \t]+(\d\d:\d\d:\d\d)(?!\d)")
 _FIELD = re.compile(r"(?<!\S)([A-Za-z][A-Za-z0-9]{0,15})=( ?[^\s=]{0,32})(?!\S)")
 _EXC = re.compile(r"[0-9A-Fa-f]{3,8}(:.*)?\Z")
 _WIDTHS = {"SPO2": 3, "BPM": 3, "PR": 3, "PI": 5}
@@ -122,25 +121,27 @@ def _read(line: Line) -> list[Event[Reading]]:
         return [_bad(line, 0, len(line.text), "no date")]
     start = dates[-1].start()
     events: list[Event[Reading]] = [_bad(line, 0, start, "partial line")] if line.text[:start].strip() else []
-    reading = _parse(line.text[start:]) if _PRINTABLE.match(line.text, start) else None
+    reading = _parse(dates[-1]) if _PRINTABLE.match(line.text, start) else None
     if reading is None or not _keeps_widths(reading):
         reason = "partial line" if reading is None and b"EXC=" not in line.text[start:] else "damaged line"
         return [*events, _bad(line, start, len(line.text), reason)]
     return [*events, Message(reading, line.raw[start:], line.at)]
 
 
-def _parse(text: bytes) -> Reading | None:
-    shown = text.decode("ascii")
-    clock, rest = shown[:17], shown[17:]
-    fields = {key.upper(): value for key, value in _FIELD.findall(rest)}
-    if not _EXC.match(fields.get("EXC", "")):
+def _parse(date: re.Match[bytes]) -> Reading | None:
+    rest = date.string[date.end() :].decode("ascii")
+    found = _FIELD.findall(rest)
+    fields = {key.upper(): value for key, value in found}
+    if len(fields) != len(found) or not _EXC.match(fields.get("EXC", "")):
         return None
+    clock = " ".join(part.decode("ascii") for part in date.groups())
     return Reading(time=_time(clock), clock=clock, fields=MappingProxyType(fields), words=tuple(_FIELD.sub("", rest).split()))
 
 
 def _time(clock: str) -> datetime | None:
+    day, _, time = clock.partition(" ")
     try:
-        return datetime.strptime(clock, _TIME)  # noqa: DTZ007 - the device names no zone; the driver kit knows it
+        return datetime.strptime(f"{day[:6]}{day[-2:]} {time}", "%m/%d/%y %H:%M:%S")  # noqa: DTZ007 - the device names no zone
     except ValueError:
         return None
 

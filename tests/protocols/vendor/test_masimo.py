@@ -77,6 +77,7 @@ def test_dashes_are_no_value(text: str, value: tuple[str | None, str]) -> None:
         pytest.param(RAD8.replace(b"098%", b"0\xff8%") + RAD8, ["damaged line"], 1, id="a byte no device sends"),
         pytest.param(RAD8.replace(b"=098%", b"=09%") + RAD8, ["damaged line"], 1, id="a lost digit: 09 is not 9"),
         pytest.param(RAD8.replace(b"BPM=101", b"BPM=11") + RAD8, ["damaged line"], 1, id="a lost digit: 101 is not 11"),
+        pytest.param(RAD8.rstrip() + b" 0520/21" + RAD8[17:] + RAD8, ["damaged line"], 1, id="glued, and the date lost a byte"),
         pytest.param(b"~~~" + RAD8, ["partial line"], 1, id="noise in front"),
         pytest.param(b"\x00" * 600 + b"\n" + RAD8, ["too long", "too long"], 1, id="over-long"),
         pytest.param(b"\r\n\r\n" + RAD8 + b"\r\n", [], 1, id="empty lines"),
@@ -104,6 +105,13 @@ def test_a_firmware_without_leading_zeros_is_read() -> None:
 def test_offsets_say_where_the_damage_is() -> None:
     (event,) = bad(RAD8 + b"~~~" + RAD8)
     assert (event.offset, event.size, event.raw) == (len(RAD8), 3, b"~~~")
+
+
+@pytest.mark.parametrize("shown", [b"05/20/2021 14:06:02", b"05/20/21  14:06:02"], ids=["four digits of year", "two blanks"])
+def test_the_clock_may_be_written_otherwise(shown: bytes) -> None:
+    (reading,) = readings(RAD8.replace(b"05/20/21 14:06:02", shown))
+    assert reading.time == datetime(2021, 5, 20, 14, 6, 2)  # noqa: DTZ001 - a device's own clock
+    assert reading.fields == readings(RAD8)[0].fields
 
 
 def test_an_impossible_clock_is_kept_as_text() -> None:

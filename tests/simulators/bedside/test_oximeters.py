@@ -81,7 +81,7 @@ def test_masimo_sends_a_line_a_second_with_its_own_clock(model: str) -> None:
     data, woken = play(masimo.SIMULATOR, 5, model=model, off="2-3")
     got = readings(data)
     assert (len(got), woken) == (5, 5)
-    assert [reading.time for reading in got] == [datetime(2026, 11, 21, 9, 0, second) for second in range(5)]  # noqa: DTZ001
+    assert [reading.time for reading in got] == [datetime(2026, 11, 21, 9, 0, second) for second in range(5)]  # noqa: DTZ001 - a device's own clock
     assert [reading.exc for reading in got] == [Exc.MASIMO_SET] * 2 + [Exc.MASIMO_SET | Exc.SENSOR_OFF] + [Exc.MASIMO_SET] * 2
     patient = QUIET.vitals(0.0)
     assert number(got[0].fields["SPO2"]) == (f"{patient.spo2:03d}", "%")
