@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,11 +42,12 @@ class _Found:
 class Journal:
     """One gateway's journal, open. Every write raises StoreError when it could not be made durable; the next may work."""
 
-    def __init__(self, folder: Path, writer: Writer, lock: int, found: _Found) -> None:
+    def __init__(self, folder: Path, reserve: Reserve, lock: int, found: _Found) -> None:
         self.gateway = found.gateway
         self.epoch = found.epoch
         self._folder = folder
-        self._writer = writer
+        self._reserve = reserve
+        self._writer = Writer(folder, found.conn, reserve)
         self._lock = lock
         self._takers = found.takers
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
@@ -75,7 +77,7 @@ class Journal:
         except BaseException:
             os.close(handle)
             raise
-        return cls(folder, Writer(folder, found.conn, reserve), handle, found)
+        return cls(folder, reserve, handle, found)
 
     async def keep(self, reports: Sequence[Report], *, device_id: str, ends_transmission: bool = False) -> list[int | None]:
         """Make reports durable, together; their ids, None for a repeat (same device and identity are stored once).
@@ -128,14 +130,25 @@ class Journal:
             raise StoreError(f"the journal could not be read: {error}") from error
 
     async def prune(self, before: datetime) -> int:
-        """Forget reports stored before `before` that every destination is done with; how many. The file's space is used again."""
+        """Forget reports stored before `before` that every destination is done with; how many. Their space is used again."""
         total, after = 0, 0
         while True:
             start = after
             window = await self._writer.submit(lambda tx: retention.prune(tx, before, start))  # noqa: B023 - awaited before it changes
             if window is None:
-                return total
+                break
             total, after = total + window.pruned, window.last
+        if total and not self._reserve.whole:
+            await self._make_room()
+        return total
+
+    async def _make_room(self) -> None:
+        """Free pages are used again within the file; only where the reserve is gone must they go back to the disk."""
+        with suppress(StoreError, sqlite3.Error):  # still too full even for that: the next prune tries again
+            await asyncio.to_thread(retention.fold_log, self._folder)
+            while await self._writer.submit(retention.shrink):
+                pass
+            await asyncio.to_thread(retention.fold_log, self._folder)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` on the event loop after each report kept and each act; the returned function ends that."""

@@ -25,6 +25,11 @@ class Reserve:
         self._size = size
         self._max_bytes = max_bytes
 
+    @property
+    def whole(self) -> bool:
+        """Whether the ballast is there."""
+        return self._path.exists()
+
     def limit(self, conn: sqlite3.Connection) -> None:
         """Set the file's hard limit on a fresh connection."""
         if self._max_bytes is not None:
@@ -33,7 +38,7 @@ class Reserve:
 
     def refusal(self, conn: sqlite3.Connection) -> str:
         """Why nothing may be taken in now, or an empty text."""
-        if not self._path.exists() and not self._restore():
+        if not self.whole and not self._restore():
             return f"the disk is full: less than {2 * self._size // 2**20} MiB are free beside the journal"
         return self._quota(conn)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
+from gateway.store.database import connect
 from gateway.store.times import to_text
 from gateway.store.writer import Transaction
 
@@ -37,5 +40,17 @@ def prune(tx: Transaction, before: datetime, after: int = 0) -> Window | None:
         return None
     last = int(ids[-1][0])
     pruned = tx.conn.execute(_PRUNE, {"after": after, "last": last, "before": to_text(before)}).rowcount
-    tx.conn.execute("PRAGMA incremental_vacuum(1000)").fetchall()
     return Window(pruned, last)
+
+
+def shrink(tx: Transaction) -> bool:
+    """Give free pages back to the file system, at most as many as fit the log between two checkpoints; whether any are left."""
+    tx.conn.execute("PRAGMA incremental_vacuum(1000)").fetchall()
+    (left,) = tx.conn.execute("PRAGMA freelist_count").fetchone()
+    return bool(left)
+
+
+def fold_log(folder: Path) -> None:
+    """Fold the write-ahead log into the file and cut it to nothing; both shrink only then."""
+    with closing(connect(folder)) as conn:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

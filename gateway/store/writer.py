@@ -27,7 +27,7 @@ COUNTERS_MAX = 64
 IDLE_FLUSH_S = 1.0
 """Counts that nothing else carries into a commit are written after this: a line with nothing but noise shows its noise."""
 
-_HARMLESS = frozenset({"SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH"})
+_HARMLESS = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH")
 """Errors after which the connection is as good as before; any other opens a fresh one, which recovers the log."""
 
 _TALLY = (
@@ -175,7 +175,7 @@ class Writer:
             try:
                 return change, self._together([change])[0], None
             except sqlite3.Error as error:
-                if change.intake or error.sqlite_errorname != "SQLITE_FULL" or not self._reserve.give():
+                if change.intake or _errorname(error) != "SQLITE_FULL" or not self._reserve.give():
                     raise
                 log.warning("the disk is full: using the reserve to record what receivers acknowledged")
                 return change, self._together([change])[0], None
@@ -206,7 +206,7 @@ class Writer:
             raise
 
     def _undo(self, conn: sqlite3.Connection, error: BaseException) -> None:
-        sound = not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorname", "").startswith(tuple(_HARMLESS))
+        sound = not isinstance(error, sqlite3.Error) or _errorname(error).startswith(_HARMLESS)
         try:
             if conn.in_transaction:
                 conn.execute("ROLLBACK")
@@ -232,6 +232,11 @@ class Writer:
         with self._counts_lock:
             for key, n in counts.items():
                 self._counts[key] = self._counts.get(key, 0) + n
+
+
+def _errorname(error: sqlite3.Error) -> str:
+    """SQLite's name of the error; empty where Python itself raised it."""
+    return getattr(error, "sqlite_errorname", "")
 
 
 def _resolve(done: list[_Done]) -> None:
