@@ -1,0 +1,43 @@
+"""A configured device with all that acquisition needs of it: driver, options and link, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Any
+
+from gateway.acquire import registry
+from gateway.acquire.links import Link, parse_link
+from gateway.config import DeviceConfig
+from gateway.driver import Driver, Options
+from gateway.model import DeviceIdentity, Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """One configured device and its link: all that acquisition needs to know of it."""
+
+    identity: DeviceIdentity
+    driver: Driver[Any, Any]
+    options: Options
+    link: Link
+    profile: str = ""
+    timezone: tzinfo = UTC
+    location: Location | None = None
+    interval_s: float = 0
+    """Vital signs closer together are dropped by policy and counted; 0: none are."""
+
+
+def station(device: DeviceConfig, zone: tzinfo) -> Station:
+    """The station of a configured device; `zone` is its clock's. Opens nothing. Raises ConfigError."""
+    driver = registry.load(device.driver)
+    return Station(
+        identity=device.identity(),
+        driver=driver,
+        options=registry.options(driver, device.profile, device.options),
+        link=parse_link(device.link, driver.line).link(),
+        profile=device.profile,
+        timezone=zone,
+        location=device.place(),
+        interval_s=device.interval_s,
+    )

@@ -1,0 +1,172 @@
+"""A task a device: connects, reconnects, and keeps one device's trouble away from all the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from random import SystemRandom
+
+from gateway.acquire.backoff import Backoff
+from gateway.acquire.clock import Clock, Pairing, SystemClock
+from gateway.acquire.intake import Keeper, OnKept
+from gateway.acquire.links import LinkEndedError
+from gateway.acquire.pump import Pump
+from gateway.acquire.station import Station
+from gateway.acquire.status import DeviceStatus, State
+from gateway.errors import LinkError, LocalProtocolError
+
+_log = logging.getLogger(__name__)
+
+TRACEBACKS_MAX = 16
+"""Different crashes of one device that are logged with a traceback; a crash in a loop is logged with it once."""
+
+
+class Supervisor:
+    """The devices' tasks. `on_kept(reports, ids)` is called after each commit; `random` gives 0 to 1."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        *,
+        clock: Clock | None = None,
+        on_kept: OnKept | None = None,
+        random: Callable[[], float] | None = None,
+    ) -> None:
+        self._keeper, self._on_kept = keeper, on_kept
+        self._clock = clock or SystemClock()
+        self._random = random or SystemRandom().random
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._statuses: dict[str, DeviceStatus] = {}
+
+    @property
+    def statuses(self) -> Mapping[str, DeviceStatus]:
+        """Every device that was ever started, by id, as it is now."""
+        return self._statuses
+
+    def start(self, station: Station) -> DeviceStatus:
+        """Begin with a device; its status. Raises LocalProtocolError while it runs."""
+        device_id = station.identity.id
+        if device_id in self._tasks and not self._tasks[device_id].done():
+            raise LocalProtocolError(f"device {device_id!r} runs already; stop it first")
+        status = DeviceStatus(device_id, station.driver.id, station.link.describe(), self._clock.wall())
+        self._statuses[device_id] = status
+        task = asyncio.create_task(
+            _Device(station, status, self._pump, self._clock, self._random).run(), name=f"device {device_id}"
+        )
+        self._tasks[device_id] = task
+        return status
+
+    async def stop(self, device_id: str) -> None:
+        """End a device: what its codec still holds is kept, its link closed. Harmless for one that does not run."""
+        task = self._tasks.pop(device_id, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def close(self) -> None:
+        """End all of them, together."""
+        await asyncio.gather(*(self.stop(device_id) for device_id in list(self._tasks)))
+
+    def _pump(self, station: Station, status: DeviceStatus) -> Pump:
+        pairing = Pairing(self._clock)
+        context = station.driver.context(
+            station.identity,
+            station.options,
+            wall=pairing.wall,
+            timezone=station.timezone,
+            profile=station.profile,
+            location=station.location,
+        )
+        return Pump(
+            context=context,
+            codec=station.driver.codec(station.options),
+            link=station.link,
+            keeper=self._keeper,
+            clock=self._clock,
+            pairing=pairing,
+            status=status,
+            random=self._random,
+            on_kept=self._on_kept,
+            interval_s=station.interval_s,
+        )
+
+
+class _Device:
+    """One device's life: connection after connection, a pause between them, whatever happens."""
+
+    def __init__(
+        self,
+        station: Station,
+        status: DeviceStatus,
+        make: Callable[[Station, DeviceStatus], Pump],
+        clock: Clock,
+        random: Callable[[], float],
+    ) -> None:
+        self._station, self._status, self._make, self._clock = station, status, make, clock
+        self._backoff = Backoff(random)
+        self._pump: Pump | None = None
+        self._crashes: set[str] = set()
+
+    async def run(self) -> None:
+        try:
+            while await self._once():
+                pass
+        except asyncio.CancelledError:
+            self._change(State.DOWN, "stopped")
+            raise
+        finally:
+            await self._station.link.close()
+
+    async def _once(self) -> bool:
+        """One connection and the pause after it; whether there is to be another."""
+        try:
+            reason = await self._serve()
+        except LinkEndedError as error:
+            self._change(State.DOWN, str(error))
+            return False
+        except LinkError as error:
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - a bug of ours or a plug-in's: this device restarts, the others go on
+            reason = self._crashed(error)
+        if _stopping():
+            self._change(State.DOWN, "stopped")
+            return False
+        if not reason:
+            return True
+        if self._pump is not None and self._pump.heard:
+            self._backoff.reset()
+        if self._status.state is not State.SILENT:
+            self._change(State.DOWN, reason)
+        await self._clock.sleep(self._backoff.next())
+        return True
+
+    async def _serve(self) -> str:
+        """One connection; why there is to be a pause after it, or nothing."""
+        if self._pump is None:
+            self._pump = self._make(self._station, self._status)
+        if self._station.link.passive and self._status.state is not State.DOWN:
+            self._change(State.CONNECTING, f"{self._station.link.describe()}: waiting for the device to connect")
+        await self._pump.run()
+        if self._station.link.passive:
+            return ""
+        return f"{self._status.link}: the device closed the connection"
+
+    def _crashed(self, error: Exception) -> str:
+        self._pump = None  # its codec may be in no state to go on
+        self._status.count("crashed")
+        what = f"{type(error).__name__}: {error}"[:200]
+        known = what in self._crashes or len(self._crashes) >= TRACEBACKS_MAX
+        if not known:
+            self._crashes.add(what)
+        _log.error("%s: crashed, starts again: %s", self._status.device_id, what, exc_info=None if known else error)
+        return f"crashed: {what}; see the log"
+
+    def _change(self, state: State, reason: str) -> None:
+        self._status.change(state, reason, self._clock.wall())
+
+
+def _stopping() -> bool:
+    """Whether this task was told to stop, even if an error on the way out took the place of the cancellation."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
