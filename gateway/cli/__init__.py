@@ -7,9 +7,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from gateway.errors import WardlinkError
 
@@ -36,22 +35,20 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class Lazy(TyperGroup):
     """Lists every command from the table, imports the one that is called: `wardlink --help` loads nothing heavy."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         del ctx
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        return click.Command(cmd_name, help=COMMANDS[cmd_name][1])
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, stub, rest = super().resolve_command(ctx, args)
         return name, stub if name is None else _load(name), rest
 
 
-def _load(name: str) -> click.Command:
+def _load(name: str) -> Any:
     module, help_text = COMMANDS[name]
     if module:
         path, _, attribute = module.partition(":")

@@ -1,0 +1,36 @@
+"""wardlink run: the gateway itself."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from gateway import config, service
+from gateway.cli.config import verify
+from gateway.cli.show import ConfigOption, new_app
+
+app = new_app()
+
+
+@app.command()
+def run(
+    path: ConfigOption = config.DEFAULT_PATH,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR; patient data only at DEBUG")] = "INFO",
+) -> None:
+    """Run the gateway until SIGTERM or SIGINT. State changes go to standard error, one line each."""
+    logging.basicConfig(level=log_level.upper(), format=_format(), stream=sys.stderr)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    settings = verify(config.load(path), str(path))
+    for warning in service.warnings(settings):
+        logging.getLogger("wardlink").warning("%s", warning)
+    service.run(settings)
+
+
+def _format() -> str:
+    """The journal of systemd has times of its own."""
+    import os
+
+    return "%(levelname)s %(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(levelname)s %(message)s"

@@ -1,0 +1,97 @@
+"""wardlink status: what the gateway is doing, from the running gateway and its journal."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from gateway import config, control
+from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, table
+from gateway.store import overview
+from gateway.store.journal import open_reader
+
+app = new_app()
+NOT_RUNNING = 1
+
+
+@app.command()
+def status(as_json: JsonOption = False, path: ConfigOption = config.DEFAULT_PATH) -> None:
+    """Devices, journal and destinations; exit 1 when no gateway runs on this configuration."""
+    folder = config.load(path).gateway.data
+    found = snapshot(folder)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+    if not found["running"]:
+        raise typer.Exit(NOT_RUNNING)
+
+
+def snapshot(folder: Path) -> dict[str, Any]:
+    """The gateway's own word, with what its journal holds beside it."""
+    said = control.ask(folder, "status")
+    with closing(open_reader(folder)) as conn:
+        journal = overview.overview(conn)
+    return {"running": said is not None, "gateway": said or {}, "journal": journal}
+
+
+def _print(found: dict[str, Any]) -> None:
+    said = found["gateway"]
+    print(
+        f"{said['gateway']} {said['eui64']}, wardlink {said['version']}"
+        if said
+        else "No gateway is running on this configuration."
+    )
+    rows = [
+        (
+            d["id"],
+            d["driver"],
+            d["state"],
+            age(d["last_report"]),
+            offset(d["clock_offset_s"]),
+            counts(d["counts"]),
+            d["reason"] or d["link"],
+        )
+        for d in said.get("devices", ())
+    ]
+    table("Devices", ("device", "driver", "state", "last report", "clock", "counts", "where / why"), rows)
+    states = {d["id"]: d for d in said.get("destinations", ())}
+    table(
+        "Destinations",
+        ("destination", "state", "waiting", "oldest", "held", "parked", "last ack", "where"),
+        [_route(one, states.get(one["id"], {})) for one in found["journal"]["destinations"]],
+    )
+    for one in found["journal"]["incomplete"]:
+        print(f"incomplete transmission of {one['device']}, {one['received_at']}: {one['reason']} ({one['size']} bytes)")
+
+
+def _route(one: dict[str, Any], live: dict[str, Any]) -> tuple[object, ...]:
+    ack = f"{one['last_code']} {age(one['last_ack_at'])}" if one["last_code"] else "never"
+    where = live.get("describe", "") + (" PLAINTEXT" if live.get("plaintext") else "")
+    state = live.get("state", "not running")
+    return one["id"], state, one["waiting"], age(one["oldest"]), one["held"], one["parked"], ack, where
+
+
+def age(moment: str | None) -> str:
+    """How long ago, in the largest unit that says it."""
+    if not moment:
+        return "-"
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return f"{max(0, int(seconds))} s ago"
+
+
+def offset(seconds: float | None) -> str:
+    """A device clock's offset."""
+    return "-" if seconds is None else f"{seconds:+.0f} s"
+
+
+def counts(found: dict[str, int]) -> str:
+    """Counts by reason."""
+    return ", ".join(f"{n} {what}" for what, n in found.items()) or "-"

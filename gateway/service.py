@@ -1,0 +1,242 @@
+"""The running gateway: opens the journal, starts destinations and devices, answers for its state, stops cleanly.
+
+The only module that knows all the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from gateway import __version__, control
+from gateway.acquire import registry
+from gateway.acquire.links import parse_link
+from gateway.acquire.station import Station
+from gateway.acquire.status import DeviceStatus
+from gateway.acquire.supervisor import Supervisor
+from gateway.config import AnyDestination, Config, DeviceConfig, FhirServer, MllpLab
+from gateway.deliver.destination import Destination
+from gateway.deliver.dispatch import Dispatcher
+from gateway.deliver.messages import Renderer
+from gateway.model import Gateway
+from gateway.patients import acts
+from gateway.store.journal import Journal
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 5.0
+"""Seconds that a message under way gets to be acknowledged when the gateway is told to stop; it is sent again otherwise."""
+
+
+@dataclass(slots=True)
+class _Route:
+    """A destination at work."""
+
+    settings: AnyDestination
+    destination: Any
+    dispatcher: Dispatcher
+
+
+class Service:
+    """One gateway on one configuration."""
+
+    def __init__(self, settings: Config) -> None:
+        self.settings = settings
+        self.started = datetime.now(UTC)
+        self._routes: list[_Route] = []
+        self._supervisor: Supervisor | None = None
+        self._journal: Journal | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set. Raises ConfigError or StoreError when it cannot begin; nothing is half started then."""
+        stations = [station(self.settings, device) for device in self.settings.device]
+        async with AsyncExitStack() as stack:
+            journal = self._journal = await self._open(stack)
+            await self._associate(journal)
+            tasks = await self._deliver(journal, stack)
+            server = await control.serve(self.settings.gateway.data, {"status": self.status})
+            stack.push_async_callback(_close_server, server)
+            self._supervisor = Supervisor(journal)
+            stack.push_async_callback(self._supervisor.close)
+            for one in stations:
+                self._supervisor.start(one)
+            notify("READY=1")
+            log.info("%s is up: %d devices, %d destinations", journal.gateway.name, len(stations), len(self._routes))
+            await _first(stop, tasks)
+            notify("STOPPING=1")
+            log.info("%s stops", journal.gateway.name)
+
+    def status(self) -> dict[str, Any]:
+        """What `wardlink status` and the screens show of a running gateway."""
+        journal = self._journal
+        return {
+            "gateway": journal.gateway.name if journal else self.settings.gateway.name,
+            "eui64": journal.gateway.eui64 if journal else "",
+            "version": __version__,
+            "started": self.started,
+            "devices": [_device(one) for one in self._supervisor.statuses.values()] if self._supervisor else [],
+            "destinations": [_destination(route) for route in self._routes],
+        }
+
+    async def _open(self, stack: AsyncExitStack) -> Journal:
+        own = self.settings.gateway
+        journal = await Journal.open(own.data, name=own.name, eui64=own.eui64)
+        stack.push_async_callback(journal.close)
+        return journal
+
+    async def _associate(self, journal: Journal) -> None:
+        """The configuration's fixed associations: recorded the first time they are met, then left alone."""
+        for fixed in self.settings.association:
+            act = partial(
+                acts.associate,
+                device=fixed.device,
+                subject=fixed.patient.subject(),
+                at=fixed.since,
+                by="configuration",
+                source="configuration",
+            )
+            await journal.act(act)
+
+    async def _deliver(self, journal: Journal, stack: AsyncExitStack) -> list[asyncio.Task[None]]:
+        wanted = self.settings.destination
+        for settings in wanted:
+            destination = make_destination(settings)
+            stack.push_async_callback(destination.close)
+            dispatcher = Dispatcher(journal, settings.id, destination, make_renderer(settings, journal.gateway), settings)
+            self._routes.append(_Route(settings, destination, dispatcher))
+        await journal.use({settings.id: settings.takes for settings in wanted})
+        tasks = [asyncio.create_task(route.dispatcher.run(), name=f"destination {route.settings.id}") for route in self._routes]
+        stack.push_async_callback(_stop, tasks)
+        return tasks
+
+
+def station(settings: Config, device: DeviceConfig) -> Station:
+    """What acquisition needs of a configured device. Raises ConfigError."""
+    driver = registry.load(device.driver)
+    return Station(
+        identity=device.identity(),
+        driver=driver,
+        options=registry.options(driver, device.profile, device.options),
+        link=parse_link(device.link, driver.line).link(),
+        profile=device.profile,
+        timezone=settings.zone(device),
+        location=device.place(),
+        interval_s=device.interval_s,
+    )
+
+
+def make_destination(settings: AnyDestination) -> Destination:
+    """The way to a receiver."""
+    if isinstance(settings, FhirServer):
+        from gateway.deliver.destinations.fhir import FhirDestination
+
+        return FhirDestination(settings, settings.id)
+    from gateway.deliver.destinations.mllp import MllpDestination
+
+    return MllpDestination(settings, settings.id)
+
+
+def make_renderer(settings: AnyDestination, gateway: Gateway) -> Renderer:
+    """A destination's message format."""
+    if isinstance(settings, FhirServer):
+        from gateway.deliver.messages import fhir
+
+        return fhir.renderer(settings, gateway)
+    if isinstance(settings, MllpLab):
+        from gateway.deliver.messages import lab
+
+        return lab.renderer(settings, gateway)
+    from gateway.deliver.messages import pcd01
+
+    return pcd01.renderer(settings, gateway)
+
+
+def run(settings: Config) -> None:
+    """Run a gateway until SIGINT or SIGTERM."""
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await Service(settings).run(stop)
+
+
+async def _first(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Until `stop` is set; a destination's task that ends before is a bug, and ends the gateway with its error."""
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for task in done - {stopping}:
+        task.result()
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=DRAIN_S)
+
+
+async def _close_server(server: asyncio.Server) -> None:
+    server.close()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(server.wait_closed(), control.TIMEOUT_S)
+
+
+def _device(one: DeviceStatus) -> dict[str, Any]:
+    return {
+        "id": one.device_id,
+        "driver": one.driver,
+        "link": one.link,
+        "state": one.state.value,
+        "reason": one.reason,
+        "since": one.since,
+        "reports": one.reports,
+        "last_report": one.last_report,
+        "clock_offset_s": one.clock_offset_s,
+        "counts": dict(one.counts),
+        "values": {code: list(last) for code, last in one.values.items()},
+    }
+
+
+def _destination(route: _Route) -> dict[str, Any]:
+    return {
+        "id": route.settings.id,
+        "describe": route.destination.describe(),
+        "plaintext": route.destination.plaintext,
+        "takes": sorted(category.value for category in route.settings.takes),
+        "state": route.dispatcher.state,
+    }
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing where nobody listens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.connect("\0" + address[1:] if address.startswith("@") else address)
+        line.sendall(state.encode())
+
+
+def warnings(settings: Config) -> Iterator[str]:
+    """What a person should know of a configuration that can be used all the same."""
+    for destination in settings.destination:
+        if getattr(destination, "plain", False):
+            yield f"destination {destination.id}: plain = true: messages travel unencrypted over the network"
+    taken = {category for destination in settings.destination for category in destination.takes}
+    if settings.device and not taken:
+        yield "no destination takes anything: readings are kept, and sent nowhere"
