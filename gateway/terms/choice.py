@@ -28,7 +28,7 @@ _SPECIMENS: dict[str, frozenset[str]] = {
     "uri": frozenset({"urine"}),
 }
 
-_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+")
 
 
 def choose(meanings: Sequence[Meaning], maker: str, ucum: str | None, specimen: str, *, inferred: bool) -> Meaning | None:

@@ -81,13 +81,16 @@ def analyte(maker: str, code: str, ucum: str | None, *, specimen: str = "", infe
 def spelling(text: str) -> Spelling | None:
     """What a device's unit text means; None: unknown, keep the device's text.
 
-    The exact text goes first, then a UCUM unit of the tables, then the one meaning its letters have in any case.
+    The exact text goes first, then a UCUM unit of the tables, then the one meaning its letters have in any case; but a text
+    that is UCUM as it stands (Mg, ML) is not taken for another unit.
     """
     text = text.strip()
     known = spellings.spellings().get(text)
     if known is None and text in _table_ucums():
         known = Spelling(text, "")
-    return known or _any_case().get(text.casefold())
+    if known is None and dimension(text) is None:
+        known = _any_case().get(text.casefold())
+    return known
 
 
 def convert(value: str, loinc_code: str, from_ucum: str, to_ucum: str) -> tuple[str, str] | None:
@@ -158,9 +161,10 @@ def _table_ucums() -> frozenset[str]:
 
 @cache
 def _any_case() -> dict[str, Spelling]:
-    """Spellings by case-folded text, where every spelling with these letters means the same without danger."""
-    known: dict[str, Spelling] = {text: Spelling(text, "") for text in _table_ucums()} | spellings.spellings()
-    found: dict[str, set[Spelling]] = {}
+    """Spellings by case-folded text, where every text with these letters means one unit and none is dangerous."""
+    known = {text: Spelling(text, "") for text in _table_ucums()} | spellings.spellings()
+    found: dict[str, set[str | None]] = {}
     for text, meaning in known.items():
-        found.setdefault(text.casefold(), set()).add(meaning)
-    return {text: next(iter(some)) for text, some in found.items() if len(some) == 1 and not next(iter(some)).danger}
+        safe = meaning.danger.partition(":")[0] in ("", "case")
+        found.setdefault(text.casefold(), set()).add(meaning.ucum if safe else None)
+    return {text: Spelling(ucum, "case") for text, ucums in found.items() if len(ucums) == 1 and (ucum := next(iter(ucums)))}

@@ -54,7 +54,7 @@ _ALLOWED: dict[str, frozenset[str]] = {
     "RelTime": _FRACTION,
     "SCnc": frozenset({"length^-3 substance^1"}),
     "Score": _FRACTION,
-    "SFr": _FRACTION,
+    "SFr": frozenset({"amount fraction^1"}),
     "Temp": _TEMPERATURE,
     "TempDiff": _TEMPERATURE,
     "ThreshNum": _FRACTION,
@@ -68,6 +68,9 @@ _ALLOWED: dict[str, frozenset[str]] = {
     "VRat": frozenset({"length^3 time^-1"}),
 }
 
+_OWN = frozenset({"FEU^1 length^-3 mass^1", "DDU^1 length^-3 mass^1"})
+"""Mass concentrations on a scale of their own: beside such a row's LOINC no other mass concentration may stand."""
+
 _NONE: frozenset[str] = frozenset()
 
 
@@ -78,7 +81,7 @@ def known(prop: str) -> bool:
 
 def allowed(prop: str, own_ucum: str) -> frozenset[str]:
     """The dimensions a unit beside this property may have; `own_ucum` is the row's unit, which decides where LOINC does not."""
-    if prop in OPEN:
-        own = dimension(own_ucum) if own_ucum else None
+    own = dimension(own_ucum) if own_ucum else None
+    if prop in OPEN or (prop == "MCnc" and own in _OWN):
         return frozenset({own}) if own is not None else _NONE
     return _ALLOWED.get(prop, _NONE)

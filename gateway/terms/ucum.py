@@ -2,8 +2,9 @@
 
 It answers one question, which kind of quantity a unit measures, so it holds no factors. Three departures from UCUM are
 on purpose, because medicine keeps apart what physics does not: the mole is a dimension of its own (mg/dL, mmol/L and 10*9/L
-are three unit classes), an arbitrary unit such as [IU] is its own dimension, and so are pH, bel and drops. An annotation means 1,
-except the two that change what is measured: {1.73_m2} is an area, {Log_…} makes a logarithm.
+are three unit classes), an arbitrary unit such as [IU] is its own dimension, and so are pH, bel and drops; a mole per mole is an
+amount fraction (HbA1c in mmol/mol and in % are two results). An annotation means 1, except those that change what is
+measured: {1.73_m2} is an area, {Log_…} makes a logarithm, {FEU} and {DDU} are two scales of D-dimer, a factor of two apart.
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ _PLAIN: dict[str, Dims] = {
 }
 _ATOMS = _PLAIN | _METRIC | {p + atom: dims for atom, dims in _METRIC.items() for p in _PREFIXES if p + atom not in _PLAIN}
 
+_ANNOTATIONS: dict[str, Dims] = {"{1.73_m2}": {"length": 2}, "{FEU}": {"FEU": 1}, "{DDU}": {"DDU": 1}}
+_LOGARITHM: Dims = {"logarithm": 1}
+_MARKS = frozenset({"FEU", "DDU", "logarithm"})
+"""What an annotation says of the whole unit, on whichever side of the "/" it stands: ng{FEU}/mL is ng/mL{FEU}."""
+
 _COMPONENT = re.compile(
     r"""(?: (?P<power>10[*^][+-]?\d*)
           | (?P<number>\d+)
@@ -113,11 +119,17 @@ def _term(text: str, at: int, depth: int = 0) -> tuple[Dims, int]:
         sign, at = -1, at + 1
     while True:
         dims, at = _component(text, at, depth)
-        for name, power in dims.items():
-            total[name] = total.get(name, 0) + sign * power
+        _multiply(total, dims, sign)
         if at >= len(text) or text[at] not in "./":
             return total, at
         sign, at = (-1 if text[at] == "/" else 1), at + 1
+
+
+def _multiply(total: Dims, dims: Dims, sign: int) -> None:
+    for name, power in dims.items():
+        total[name] = 1 if name in _MARKS else total.get(name, 0) + sign * power
+    if dims.get("substance") and not total["substance"]:
+        total["amount fraction"] = total.get("amount fraction", 0) + 1
 
 
 def _component(text: str, at: int, depth: int) -> tuple[Dims, int]:
@@ -141,8 +153,4 @@ def _dims(match: re.Match[str]) -> Dims:
         if atom not in _ATOMS:
             raise _NotUcumError
         dims = {name: power * int(exponent or 1) for name, power in _ATOMS[atom].items()}
-    if annotation == "{1.73_m2}":
-        return {"length": 2}
-    if annotation is not None and annotation.startswith("{Log"):
-        return dims | {"logarithm": 1}
-    return dims
+    return dims | _ANNOTATIONS.get(annotation or "", _LOGARITHM if (annotation or "").startswith("{Log") else {})

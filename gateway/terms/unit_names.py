@@ -8,7 +8,8 @@ from __future__ import annotations
 from gateway.terms.ucum import dimension
 
 _PREFIXES = frozenset(
-    "X DECA HECTO KILO MEGA GIGA TERA PETA EXA ZETTA YOTTA DECI CENTI MILLI MICRO NANO PICO FEMTO ATTO ZEPTO YOCTO".split()
+    {"X", "DECA", "HECTO", "KILO", "MEGA", "GIGA", "TERA", "PETA", "EXA", "ZETTA", "YOTTA"}
+    | {"DECI", "CENTI", "MILLI", "MICRO", "NANO", "PICO", "FEMTO", "ATTO", "ZEPTO", "YOCTO"}
 )
 """Decimal prefixes as words; X stands for none."""
 
@@ -94,6 +95,6 @@ def measured(refid: str) -> str | None:
 
 
 def _divided(text: str) -> str:
-    """Everything behind a "/" up to the next one divides: DYNE_SEC_PER_M_SQ_PER_CM_5, MOLE_PER_L; UCUM would multiply after "."."""
+    """The text with all that stands between two PER divided together: UCUM would multiply again after a "."."""
     first, *rest = text.split("/")
     return "/".join([first, *(f"({part})" if "." in part else part for part in rest)])

@@ -90,12 +90,19 @@ def _entry(row: Row, vital_rows: list[Row]) -> Entry:
     if not refid.startswith("MDC_"):
         raise row.wrong("a reference id starts with MDC_")
     allowed = tuple(_unit(row, name) for text in (listed, also) for name in text.split("|") if name)
-    candidates = sorted((_vital(vital, allowed) for vital in vital_rows), key=lambda v: v.loinc.confidence == "inferred")
-    codes = [vital.loinc.code for vital in candidates]
-    if len(set(codes)) < len(codes):
-        raise vital_rows[0].wrong("the term names one LOINC code twice")
+    candidates = sorted(_candidates(vital_rows, allowed), key=lambda vital: vital.loinc.confidence == "inferred")
     term = Term(refid, _code(row, code), display, tuple(v.loinc for v in candidates), tuple(u.unit for u in allowed))
     return Entry(term, allowed, tuple(candidates))
+
+
+def _candidates(vital_rows: list[Row], allowed: tuple[MdcUnit, ...]) -> list[Vital]:
+    found: dict[str, Vital] = {}
+    for row in vital_rows:
+        vital = _vital(row, allowed)
+        if vital.loinc.code in found:
+            raise row.wrong("the term names one LOINC code twice")
+        found[vital.loinc.code] = vital
+    return list(found.values())
 
 
 def _unit(row: Row, refid: str) -> MdcUnit:
