@@ -94,12 +94,13 @@ async def look(peer: Peer) -> Certificate | None:
         _, writer = await asyncio.wait_for(connecting, LOOK_TIMEOUT_S)
     except (OSError, ConfigError):
         return None
-    der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    writer.transport.abort()
     try:
+        der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         return certificates.from_der(der) if der else None
-    except ValueError:
+    except ValueError:  # ended by an alert meanwhile, or no certificate that cryptography reads
         return None
+    finally:
+        writer.transport.abort()
 
 
 def is_tls_record(data: bytes) -> bool:
@@ -136,7 +137,7 @@ def _since(shown: Certificate | None, error: ssl.SSLCertVerificationError) -> st
 
 
 def _tls(error: ssl.SSLError) -> str:
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # absent where Python raises it by itself
     alert = reason.rpartition("ALERT_")[2]
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "it closed the connection in the middle of TLS"

@@ -70,10 +70,10 @@ class MllpDestination:
 
     def peer_certificate(self) -> Certificate | None:
         """The receiver's certificate, while connected over TLS."""
-        der = self._line.peer_certificate() if self._line is not None else None
         try:
+            der = self._line.peer_certificate() if self._line is not None else None
             return certificates.from_der(der) if der else None
-        except ValueError:  # OpenSSL reads more sloppily than cryptography
+        except ValueError:  # the connection is ending, or OpenSSL reads more sloppily than cryptography
             return None
 
     async def send(self, message: Outgoing) -> Outcome:
