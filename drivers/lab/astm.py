@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from drivers.lab import results
+from drivers.lab import about, results
+from drivers.lab.identity import content_identity
 from drivers.lab.message_tree import Result, Specimen, Tree, grow
 from drivers.lab.places import Scope, first, read
 from drivers.lab.profile import AstmOptions
@@ -18,16 +19,12 @@ from drivers.lab.results import scope_of
 from drivers.lab.rules import Policy
 from drivers.lab.times import device_time
 from gateway.driver import Context, Driver, LineSettings
-from gateway.model import Category, DeviceIdentity, Given, Kind, Observation, Order, Report, Validity
-from gateway.model import Specimen as SpecimenOf
+from gateway.model import Category, Kind, Observation, Report, Validity
 from protocols.astm.link import Receiver
 from protocols.astm.records import AstmMessage, Record
 from protocols.sansio import Codec, Message
 
 _LOG = logging.getLogger("wardlink.drivers.astm")
-
-SERVICES_MAX = 200
-"""Tests of one order that are kept: more than any panel has, few enough that a hostile O.5 cannot swell a report."""
 
 AstmContext: TypeAlias = Context[AstmOptions]
 
@@ -63,13 +60,13 @@ def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, conte
         seen,
         category=category,
         device_time=device_time(read(around, "H.14")),
-        device=_device(context, around),
+        device=about.device(context.device, around, options),
         episodic=True,
-        given=_given(around, specimen, options),
-        specimen=_specimen(around, specimen_id, context) if specimen.order is not None else None,
-        order=_order(specimen.order, options),
+        given=about.given(around, specimen, options),
+        specimen=about.specimen(around, specimen_id, context) if specimen.order is not None else None,
+        order=about.order(specimen.order, options),
         notes=(*told, *results.notes([*tree.loose, *specimen.attached], options), *_oddities(message.body, tree)),
-        identity=_identity(around, specimen, context),
+        identity=content_identity(around, specimen, context.device.id),
         message_id=read(around, "H.3"),
     )
 
@@ -98,7 +95,7 @@ def _observations(around: Scope, specimen: Specimen, context: AstmContext) -> tu
     if dropped:
         told.append(f"manufacturer records left out by the profile: {dropped}")
     if not specimen.results and read(around, "O.26").upper() == "X":
-        seen = tuple(_not_done(code) for code in _services(specimen.order, options))
+        seen = tuple(_not_done(code) for code in about.services(specimen.order, options))
     return seen, tuple(told)
 
 
@@ -132,87 +129,11 @@ def _is_qc(around: Scope, specimen: Specimen, specimen_id: str, options: AstmOpt
     return any(rule.holds(scope, specimen_id) for rule in options.qc for scope in _scopes(around, specimen))
 
 
-def _device(context: AstmContext, around: Scope) -> DeviceIdentity:
-    """The configured device with what the header says of it; what the configuration states stays."""
-    known, options = context.device, context.options
-    return msgspec.structs.replace(
-        known,
-        maker=known.maker or options.maker,
-        model=known.model or first(around, options.model),
-        serial=known.serial or first(around, options.serial),
-        firmware=known.firmware or first(around, options.firmware),
-    )
-
-
-def _given(around: Scope, specimen: Specimen, options: AstmOptions) -> Given:
-    birth, sex = read(around, "P.8")[:8], read(around, "P.9").upper()
-    operators = (result.record.component(11, 1).strip() for result in specimen.results)
-    return Given(
-        patient_id=first(around, options.patient_id),
-        family_name=first(around, options.family_name),
-        given_name=first(around, options.given_name),
-        birth_date=birth if len(birth) == 8 and birth.isdecimal() and birth.isascii() else "",
-        sex=sex if sex in ("M", "F", "U", "O", "A", "N") else "",
-        operator=next(filter(None, operators), ""),
-        location=" ".join(filter(None, (part.strip() for part in around["P"].components(26)))) if "P" in around else "",
-    )
-
-
-def _specimen(around: Scope, specimen_id: str, context: AstmContext) -> SpecimenOf:
-    options = context.options
-    collected, received = device_time(read(around, "O.8")), device_time(read(around, "O.15"))
-    return SpecimenOf(
-        id=specimen_id,
-        instrument_id=first(around, options.instrument_specimen_id),
-        type=first(around, options.specimen_type),
-        source=first(around, options.specimen_source),
-        position="^".join(read(around, source.at) for source in options.position).strip("^"),
-        collected=collected and (collected if collected.tzinfo else context.localise(collected)),
-        received=received and (received if received.tzinfo else context.localise(received)),
-    )
-
-
-def _order(record: Record | None, options: AstmOptions) -> Order | None:
-    if record is None:
-        return None
-    return Order(
-        services=tuple(_services(record, options)),
-        priority=record.component(6, 1).strip(),
-        action=record.component(12, 1).strip(),
-        report_type=record.component(26, 1).strip(),
-    )
-
-
-def _services(record: Record | None, options: AstmOptions) -> list[str]:
-    if record is None:
-        return []
-    codes = (results.identify(record, 5, options, repeat)[0] for repeat in range(min(record.repeats(5), SERVICES_MAX)))
-    return [code for code in codes if code]
-
-
 def _oddities(body: AstmMessage, tree: Tree) -> tuple[str, ...]:
     """What was wrong with the message itself, as far as it was read, and an end that is no normal one (L.3)."""
     end = tree.end.component(3, 1).strip().upper() if tree.end is not None else ""
     meant = {"T": "the analyzer broke off", "R": "the receiver broke off", "E": "the analyzer met an error"}.get(end)
     return (*body.problems, *([f"message ended with {end}: {meant}"] if meant else []))
-
-
-def _identity(around: Scope, specimen: Specimen, context: AstmContext) -> str:
-    """Equal for the same content, however framed and whenever sent; another for a rerun, which has other result times.
-
-    Without: sequence numbers, the message id (H.3), and the time of sending (H.14) and of reporting (O.23) when results
-    carry their own. Only where nothing tells when, H.3 has to tell a rerun from a repeat.
-    """
-    timed = any(device_time(result.record.component(c, 1)) for result in specimen.results for c in (12, 13))
-    parts = [context.device.id, read(around, "H.12")]
-    if not timed:
-        when = [read(around, at) for at in ("O.23", "H.14")]
-        moment = next((text for text in when if device_time(text)), "")
-        parts += [moment, "" if moment else read(around, "H.3")]
-    for record in specimen.records():
-        skipped = (23,) if record.type == "O" else ()
-        parts += [record.type, *(record.field(n) for n in range(3, len(record) + 1) if n not in skipped), "\x1e"]
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
 def _tell_of_queries(tree: Tree, context: AstmContext) -> None:

@@ -136,6 +136,7 @@ class AstmOptions(Options):
     given_name: Sources = sources("P.6.2")
 
     code: tuple[int, ...] = (4, 5, 1, 2)
+    not_codes: tuple[str, ...] = ()
     code_pattern: Annotated[str, AfterValidator(_code_pattern)] = ""
     name: int = Field(default=2, ge=0)
     loinc: int = Field(default=0, ge=0)

@@ -61,7 +61,8 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
 def identify(record: Record, n: int, options: AstmOptions, repeat: int = 0) -> tuple[str, str, str]:
     """A universal test id: the code, what else tells results of that code apart, and the LOINC that the device claims."""
     parts = [part.strip() for part in record.components(n, repeat)]
-    at = next((c for c in options.code if c <= len(parts) and parts[c - 1]), 0)
+    said = [c for c in options.code if c <= len(parts) and parts[c - 1]]
+    at = next((c for c in said if parts[c - 1] not in options.not_codes), said[0] if said else 0)
     code, cut = _without_dilution(parts[at - 1] if at else "", options.code_pattern)
     claimed = parts[options.loinc - 1] if 0 < options.loinc <= len(parts) else ""
     spoken_for = {at, options.name if options.name != at else 0, options.loinc if _LOINC.match(claimed) else 0}

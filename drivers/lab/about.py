@@ -1,0 +1,75 @@
+"""What a report says besides its results: the device, who and what was examined, what was asked for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drivers.lab import results
+from drivers.lab.message_tree import Specimen
+from drivers.lab.places import Scope, first, read
+from drivers.lab.profile import AstmOptions
+from drivers.lab.times import device_time
+from gateway.driver import Context
+from gateway.model import DeviceIdentity, Given, Order
+from gateway.model import Specimen as SpecimenOf
+from protocols.astm.records import Record
+
+SERVICES_MAX = 200
+"""Tests of one order that are kept: more than any panel has, few enough that a hostile O.5 cannot swell a report."""
+
+
+def device(known: DeviceIdentity, around: Scope, options: AstmOptions) -> DeviceIdentity:
+    """The configured device with what the header says of it; what the configuration states stays."""
+    return msgspec.structs.replace(
+        known,
+        maker=known.maker or options.maker,
+        model=known.model or first(around, options.model),
+        serial=known.serial or first(around, options.serial),
+        firmware=known.firmware or first(around, options.firmware),
+    )
+
+
+def given(around: Scope, specimen: Specimen, options: AstmOptions) -> Given:
+    birth, sex = read(around, "P.8")[:8], read(around, "P.9").upper()
+    operators = (result.record.component(11, 1).strip() for result in specimen.results)
+    return Given(
+        patient_id=first(around, options.patient_id),
+        family_name=first(around, options.family_name),
+        given_name=first(around, options.given_name),
+        birth_date=birth if len(birth) == 8 and birth.isdecimal() and birth.isascii() else "",
+        sex=sex if sex in ("M", "F", "U", "O", "A", "N") else "",
+        operator=next(filter(None, operators), ""),
+        location=" ".join(filter(None, (part.strip() for part in around["P"].components(26)))) if "P" in around else "",
+    )
+
+
+def specimen(around: Scope, specimen_id: str, context: Context[AstmOptions]) -> SpecimenOf:
+    options = context.options
+    collected, received = device_time(read(around, "O.8")), device_time(read(around, "O.15"))
+    return SpecimenOf(
+        id=specimen_id,
+        instrument_id=first(around, options.instrument_specimen_id),
+        type=first(around, options.specimen_type),
+        source=first(around, options.specimen_source),
+        position="^".join(read(around, source.at) for source in options.position).strip("^"),
+        collected=collected and (collected if collected.tzinfo else context.localise(collected)),
+        received=received and (received if received.tzinfo else context.localise(received)),
+    )
+
+
+def order(record: Record | None, options: AstmOptions) -> Order | None:
+    if record is None:
+        return None
+    return Order(
+        services=tuple(services(record, options)),
+        priority=record.component(6, 1).strip(),
+        action=record.component(12, 1).strip(),
+        report_type=record.component(26, 1).strip(),
+    )
+
+
+def services(record: Record | None, options: AstmOptions) -> list[str]:
+    if record is None:
+        return []
+    codes = (results.identify(record, 5, options, repeat)[0] for repeat in range(min(record.repeats(5), SERVICES_MAX)))
+    return [code for code in codes if code]

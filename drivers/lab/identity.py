@@ -1,0 +1,27 @@
+"""When two messages say the same: the content identity by which the journal stores a repeat once."""
+
+from __future__ import annotations
+
+import hashlib
+
+from drivers.lab.message_tree import Specimen
+from drivers.lab.places import Scope, read
+from drivers.lab.times import device_time
+
+
+def content_identity(around: Scope, specimen: Specimen, device_id: str) -> str:
+    """Equal for the same content, however framed and whenever sent; another for a rerun, which has other result times.
+
+    Without: sequence numbers, the message id (H.3), and the time of sending (H.14) and of reporting (O.23) when results
+    carry their own. Only where nothing tells when, H.3 has to tell a rerun from a repeat.
+    """
+    timed = any(device_time(result.record.component(c, 1)) for result in specimen.results for c in (12, 13))
+    parts = [device_id, read(around, "H.12")]
+    if not timed:
+        when = [read(around, at) for at in ("O.23", "H.14")]
+        moment = next((text for text in when if device_time(text)), "")
+        parts += [moment, "" if moment else read(around, "H.3")]
+    for record in specimen.records():
+        skipped = (23,) if record.type == "O" else ()
+        parts += [record.type, *(record.field(n) for n in range(3, len(record) + 1) if n not in skipped), "\x1e"]
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -1,0 +1,193 @@
+"""R.4, R.6, R.7 and R.9 by rule; the cases are LIS02-A2's and what analyzers were seen to send."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.lab import values
+from drivers.lab.profile import STANDARD_ABSENT, AstmOptions
+from drivers.lab.times import device_time
+from drivers.lab.values import Reading, Value
+from gateway.model import Kind, Validity
+from protocols.astm.records import Record
+
+PLAIN = AstmOptions().reading
+COMMA = PLAIN._replace(decimal_comma=True)
+SCIENTIFIC = PLAIN._replace(scientific=True)
+
+N, T = Kind.NUMERIC, Kind.TEXT
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("8.13", Value(N, "8.13"), id="a decimal"),
+        pytest.param("36.60", Value(N, "36.60"), id="precision stays"),
+        pytest.param("  5.5", Value(N, "5.5"), id="Sysmex pads with blanks"),
+        pytest.param("-2.0", Value(N, "-2.0"), id="GeneXpert EndPt below zero"),
+        pytest.param("007", Value(N, "7"), id="leading zeros go"),
+        pytest.param(">1500", Value(N, "1500", ">"), id="Access 2 beyond its range"),
+        pytest.param("> 15000.00", Value(N, "15000.00", ">"), id="Architect with a blank"),
+        pytest.param("<15", Value(N, "15", "<"), id="VITROS below its range"),
+        pytest.param("<=0.1", Value(N, "0.1", "<="), id="two characters"),
+        pytest.param("≥ 5", Value(N, "5", ">="), id="a typographic sign"),
+        pytest.param("<LLOQ", Value(T, "<LLOQ"), id="a sign before a word is text"),
+        pytest.param("POSITIVE", Value(T, "POSITIVE"), id="a word"),
+        pytest.param("1:160", Value(T, "1:160"), id="a titre is no number"),
+        pytest.param("-", Value(T, "-"), id="one dash is a negative strip"),
+        pytest.param("+++", Value(T, "+++"), id="pluses are a strip's grade"),
+        pytest.param("1,5", Value(T, "1,5"), id="a comma is no point unless the profile says so"),
+        pytest.param("1.5E3", Value(T, "1.5E3"), id="an exponent is none unless the profile says so"),
+        pytest.param("\u0663.\u0665", Value(T, "\u0663.\u0665"), id="another script's digits are text"),
+        pytest.param("", Value(T, None, "", Validity.NOT_AVAILABLE), id="empty"),
+        pytest.param("   ", Value(T, None, "", Validity.NOT_AVAILABLE), id="blank"),
+        pytest.param("---", Value(T, None, "", Validity.NOT_AVAILABLE), id="Atellica dashes"),
+        pytest.param("-----", Value(T, None, "", Validity.NOT_AVAILABLE), id="Pentra dashes"),
+        pytest.param("***.**", Value(T, None, "", Validity.INVALID), id="Mindray stars"),
+        pytest.param("****", Value(T, None, "", Validity.INVALID), id="stars"),
+    ],
+)
+def test_a_text_is_a_value(text: str, expected: Value) -> None:
+    assert values.value(text, PLAIN) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "expected"),
+    [
+        pytest.param("1,5", COMMA, Value(N, "1.5"), id="decimal comma"),
+        pytest.param("<0,05", COMMA, Value(N, "0.05", "<"), id="decimal comma behind a sign"),
+        pytest.param("1,234,567", COMMA, Value(T, "1,234,567"), id="two commas are no decimal"),
+        pytest.param("1.50E+03", SCIENTIFIC, Value(N, "1500"), id="E+03 written out"),
+        pytest.param("2.5e-2", SCIENTIFIC, Value(N, "0.025"), id="e-2 written out"),
+        pytest.param("1E999999", SCIENTIFIC, Value(T, "1E999999"), id="a hostile exponent stays text"),
+    ],
+)
+def test_a_profile_may_have_numbers_read_otherwise(text: str, how: Reading, expected: Value) -> None:
+    assert values.value(text, how) == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "order", "expected"),
+    [
+        pytest.param(("NOT DETECTED", ""), (), ("NOT DETECTED", ()), id="GeneXpert qualitative"),
+        pytest.param(("", "24.7"), (), ("24.7", ()), id="GeneXpert quantitative"),
+        pytest.param(("0.24", "Non-React."), (), ("0.24", ("Non-React.",)), id="Access 2 with its interpretation"),
+        pytest.param(("DETECTED", "4523"), (), ("4523", ("DETECTED",)), id="the number goes first, the word is kept"),
+        pytest.param(("-1", "0.118"), (2, 1), ("0.118", ("-1",)), id="the profile names the component"),
+        pytest.param(("4.208448", "", "", "", ""), (), ("4.208448", ()), id="Mispa with empty components"),
+        pytest.param((), (), (None, ()), id="nothing"),
+    ],
+)
+def test_one_component_is_the_value_and_none_is_lost(
+    parts: tuple[str, ...], order: tuple[int, ...], expected: tuple[str | None, tuple[str, ...]]
+) -> None:
+    found, others = values.choose(parts, order, PLAIN)
+    assert (found.text, others) == expected
+
+
+@pytest.mark.parametrize(
+    ("mantissa", "exponent", "expected"),
+    [("1.23", "4", "12300"), ("1.23", "-2", "0.0123"), ("1.23", "0", "1.23"), ("1.23", "x", "1.23"), ("1.23", "400", "1.23")],
+)
+def test_a_mantissa_is_scaled_exactly(mantissa: str, exponent: str, expected: str) -> None:
+    assert values.scaled(Value(N, mantissa), exponent).text == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        pytest.param("84.0 - 94.0^REFERENCE_RANGE", ("84.0-94.0", ()), id="Yumizen"),
+        pytest.param("0.35 TO 4.94", ("0.35-4.94", ()), id="Architect"),
+        pytest.param("180 to 914^normal", ("180-914", ()), id="LIS02-A2"),
+        pytest.param("3.5-5.1", ("3.5-5.1", ()), id="as OBX-7 has it"),
+        pytest.param("-2 to 3", ("-2-3", ()), id="below zero"),
+        pytest.param("< 5", ("<5", ()), id="an upper bound"),
+        pytest.param("≥40", (">=40", ()), id="a lower bound"),
+        pytest.param("negative", ("negative", ()), id="a word"),
+        pytest.param("3.9 - 5.5\\2.5 - 20^critical", ("3.9-5.5", ("range: 2.5-20 critical",)), id="a second range is kept"),
+        pytest.param("", ("", ()), id="none"),
+    ],
+)
+def test_a_range_is_written_as_obx_7_has_it(field: str, expected: tuple[str, tuple[str, ...]]) -> None:
+    record = Record("R", f"R|1|^^^X|1|u|{field}")
+    assert values.reference_range(record, 6, decimal_comma=False) == expected
+
+
+def test_a_range_with_commas_follows_the_profile() -> None:
+    record = Record("R", "R|1|^^^X|1|u|3,5 - 5,1")
+    assert values.reference_range(record, 6, decimal_comma=True) == ("3.5-5.1", ())
+
+
+@pytest.mark.parametrize(
+    ("field", "mapped", "expected"),
+    [
+        ("N", {}, ("N",)),
+        ("HH", {}, ("HH",)),
+        ("EXP^<", {}, ("EXP", "<")),
+        ("^0^NQ", {"0": ""}, ("NQ",)),
+        ("H\\A", {}, ("H", "A")),
+        ("*", {"*": "A"}, ("A",)),
+        ("", {}, ()),
+    ],
+)
+def test_flags_are_told_and_translated(field: str, mapped: dict[str, str], expected: tuple[str, ...]) -> None:
+    assert values.flags(Record("R", f"R|1|^^^X|1|u||{field}"), 7, mapped) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "mapped", "report_type", "expected"),
+    [
+        pytest.param("F", {}, "", "F", id="final"),
+        pytest.param("C", {}, "", "C", id="corrected"),
+        pytest.param("P", {}, "F", "P", id="the result's word goes before the order's"),
+        pytest.param("", {}, "F", "F", id="no word of its own: the order's"),
+        pytest.param("", {}, "", "R", id="no word at all: not verified"),
+        pytest.param("V", {}, "", "R", id="verified is final only by profile"),
+        pytest.param("V", {"V": "F"}, "", "F", id="verified by profile"),
+        pytest.param("W", {}, "", "R", id="ASTM's W is questionable, HL7's W is posted wrongly"),
+        pytest.param("R", {}, "", "R", id="ASTM's R is sent before, HL7's R is not verified"),
+        pytest.param("?", {}, "", "R", id="an unknown letter"),
+    ],
+)
+def test_a_status_promises_no_more_than_the_device(said: str, mapped: dict[str, str], report_type: str, expected: str) -> None:
+    assert values.status(said, mapped, report_type) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("20240627135407", "2024-06-27T13:54:07", id="to the second"),
+        pytest.param("202406271354", "2024-06-27T13:54:00", id="Bayer: to the minute"),
+        pytest.param("20240627 13:54:07", "2024-06-27T13:54:07", id="with colons"),
+        pytest.param("20240627135407+0530", "2024-06-27T13:54:07+05:30", id="with its offset"),
+        pytest.param("20240627", None, id="a day is no moment"),
+        pytest.param("20240000", None, id="no month"),
+        pytest.param("00000000000000", None, id="zeros"),
+        pytest.param("18991230000000", None, id="OLE zero"),
+        pytest.param("0231115103722", None, id="a digit lost"),
+        pytest.param("20240230120000", None, id="no such day"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_a_time_is_a_moment_or_none(text: str, expected: str | None) -> None:
+    found = device_time(text)
+    assert (found and found.isoformat()) == expected
+
+
+def test_the_ways_to_write_no_value_are_the_schemas() -> None:
+    assert [re.fullmatch(way.text, "--") is not None for way in STANDARD_ABSENT] == [True, False]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=60))
+def test_no_text_makes_a_value_raise_and_a_number_is_a_decimal(text: str) -> None:
+    found = values.value(text, COMMA._replace(scientific=True))
+    assert (found.text is None) == (found.validity is not Validity.OK)
+    if found.kind is Kind.NUMERIC:
+        assert found.text is not None
+        assert re.fullmatch(r"-?\d+(\.\d+)?", found.text)
+    device_time(text)
