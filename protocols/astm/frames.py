@@ -70,11 +70,17 @@ Item: TypeAlias = Frame | Control | Bare | BadFrame
 _SUMS = {form: n for n in range(256) for form in {f"{n:02X}".encode(), f"{n:02x}".encode(), f"{n:02X}".capitalize().encode()}}
 _SUMS |= {form.swapcase(): n for form, n in list(_SUMS.items())}
 _IN_FRAME = re.compile(rb"[\x02\x03\x04\x05\x17]")
-_IN_BARE = re.compile(rb"[\x02\x04\x05\r\n]")
+_IN_BARE = re.compile(rb"[\x02-\x05\x17\r\n]")
 _CONTROL = re.compile(rb"[\x02\x04\x05]")
 _CONTROL_OR_H = re.compile(rb"[\x02\x04\x05]|[\r\n\x00][ \t]{0,32}H[!-/:-@\[-`{-~]")
 _HEADER = re.compile(rb"H[!-/:-@\[-`{-~]")
+_ENDS = (bytearray(b"\x03"), bytearray(b"\x17"))
 _GAP = re.compile(rb"[\r\n\x00 \t]*")
+_BEAT = re.compile(rb"\x02[\x02\r\n\x00]")
+_BEAT_IDLE = re.compile(rb"\x02[\x02\r\n\x00\x04\x05]")
+"""A 0x02 that begins no frame: some analyzers send runs of it as a heartbeat."""
+_AFTER_ETX = 4
+"""Bytes of a frame behind ETX: two checksum digits, CR, LF."""
 _LOOK_BACK = 40
 """Bytes scanned again when more come, so that a header split over two reads is found: longer than _CONTROL_OR_H can match."""
 
@@ -112,7 +118,7 @@ class Scanner:
         self._base += len(self._buffer)
         self._buffer.clear()
         self._pos = self._scan = self._line = 0
-        self._in_bare = self._waiting = False
+        self._in_bare = self._had_bare = self._waiting = False
         self.undecided = self.transfer = False
         self.bare = self._profile.mode != "framed"
 
@@ -146,25 +152,32 @@ class Scanner:
         if code == STX and not self._records_only:
             return self._frame(level)
         if code in (ENQ, EOT):
-            acts = self._acts(self._pos, level) if self.transfer else True
-            if acts is None:
-                self._wait(undecided=True)
-                return None
-            if acts:
-                self._advance(self._pos + 1)
-                return Control(code, self._at())
-            return self._garbage(level)
+            return self._control(code, level)
         gap = self._idle.match(self._buffer, self._pos)
         if gap is not None:
             self._advance(gap.end())
             return None
         return self._records(level) if code == ord("H") and self.bare else self._garbage(level)
 
+    def _control(self, code: int, level: int) -> Item | None:
+        acts = self._acts(self._pos, level) if self.transfer else True
+        if acts is None:
+            self._wait(undecided=True)
+            return None
+        if not acts:
+            return self._garbage(level)
+        item = Control(code, self._at())
+        self._advance(self._pos + 1)
+        return item
+
     # Frames
 
     def _frame(self, level: int) -> Item | None:
         buffer, start = self._buffer, self._pos
-        limit = start + self._profile.frame_max
+        if (_BEAT if self.transfer else _BEAT_IDLE).match(buffer, start) is not None:
+            self._advance(start + 1)
+            return None
+        limit = start + self._profile.frame_max - _AFTER_ETX
         found = _IN_FRAME.search(buffer, max(start + 1, self._scan), limit)
         if found is None:
             return self._unended(level, limit)
@@ -172,16 +185,13 @@ class Scanner:
         code = buffer[at]
         if code in (ETX, ETB):
             return self._ended(at, level)
-        if at == start + 1 and (code == STX or not self.transfer):
-            self._advance(at)  # a heartbeat's 0x02
-            return None
         acts = True if code == STX else self._acts(at, level)
         if acts is None:
             self._wait(undecided=True)
-            return None
-        if acts:
+        elif acts:
             return self._bad(at, "truncated")
-        self._scan = at + 1
+        else:
+            self._scan = at + 1
         return None
 
     def _unended(self, level: int, limit: int) -> Item | None:
@@ -267,7 +277,9 @@ class Scanner:
         at = found.start()
         code = buffer[at]
         if code in (CR, LF):
-            return self._bare_line(at)
+            return self._bare_line(at, level)
+        if code in (ETX, ETB):
+            return self._no_stx(at)
         acts = self._frame_begins(at, level) if code == STX else self._acts(at, level)
         if acts is None:
             self._wait(undecided=True)
@@ -288,14 +300,25 @@ class Scanner:
         self._wait(undecided=ends)
         return None
 
-    def _bare_line(self, at: int) -> Item | None:
-        line = self._buffer[self._line : at].lstrip(b" \t\x00")
+    def _bare_line(self, at: int, level: int) -> Item | None:
+        buffer = self._buffer
+        line = buffer[self._line : at].lstrip(b" \t\x00")
         if is_terminator(line):
-            return self._done(at + 1, "L")
-        if is_header(line) and self._line > self._pos:
+            after = _GAP.match(buffer, at)
+            next_at = at + 1 if after is None else after.end()
+            if next_at < len(buffer) or level != FLOWING:
+                return self._no_stx(next_at) if buffer[next_at : next_at + 1] in _ENDS else self._done(at + 1, "L")
+            self._wait(undecided=True)
+        elif is_header(line) and self._line > self._pos:
             return self._done(self._line, "H")
-        self._line = self._scan = at + 1
+        else:
+            self._line = self._scan = at + 1
         return None
+
+    def _no_stx(self, at: int) -> Item:
+        """ETX or ETB behind records: they were a frame's, whose beginning is lost and whose checksum says nothing."""
+        self._in_bare = False
+        return self._bad(at + 1, "no STX")
 
     def _frame_begins(self, at: int, level: int) -> bool | None:
         if at != self._line or self._records_only:
@@ -304,11 +327,11 @@ class Scanner:
             return None if level == FLOWING else False
         return self._buffer[at + 1] in b"01234567"
 
-    def _done(self, end: int, ended: str) -> Item:
+    def _done(self, end: int, ended: str) -> Bare:
         if ended not in ("L", "H") and is_terminator(self._buffer[self._line : end].lstrip(b" \t")):
             ended = "L"
         item = Bare(bytes(self._buffer[self._pos : end]), ended, self._at())
-        self._in_bare = False
+        self._in_bare, self._had_bare = False, True
         self._advance(end)
         return item
 
@@ -320,9 +343,9 @@ class Scanner:
         gap = _GAP.match(buffer, at + 1)
         after = at + 1 if gap is None else gap.end()
         left = len(buffer) - after
-        if left == 0 or (left == 1 and self.bare and buffer[after] == ord("H")):
+        if left == 0 or (left == 1 and self._had_bare and buffer[after] == ord("H")):
             return None if level == FLOWING else left == 0
-        return buffer[after] in (STX, ENQ, EOT) or (self.bare and _HEADER.match(buffer, after) is not None)
+        return buffer[after] in (STX, ENQ, EOT) or (self._had_bare and _HEADER.match(buffer, after) is not None)
 
     def _garbage(self, level: int) -> Item | None:
         """Noise up to what may be something again; its first byte is known to be nothing."""

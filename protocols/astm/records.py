@@ -120,7 +120,9 @@ def parse(text: bytes, *, encoding: str | None = None, lf_separates: bool = True
         text = text.replace(b"\n", b"\r")
     lines = [line for line in map(_unindented, text.removeprefix(_BOM).split(b"\r")) if line]
     starts = [n for n, line in enumerate(lines) if is_header(line)]
-    if lines and (not starts or starts[0] != 0):
+    if not lines:
+        return ()
+    if not starts or starts[0] != 0:
         starts.insert(0, 0)
     return tuple(_message(lines[a:b], encoding) for a, b in zip(starts, [*starts[1:], len(lines)], strict=True))
 
@@ -164,7 +166,7 @@ def _message(lines: list[bytes], encoding: str | None) -> AstmMessage:
         problems.append(f"{len(lines)} records, the first {RECORDS_MAX} are read")
         del lines[RECORDS_MAX:]
     text, used = _decode(b"\r".join(lines), encoding, problems)
-    texts = text.split("\r")
+    texts = [line for line in text.split("\r") if line] or [text]
     if is_header(lines[0]):
         delimiters = _declared(texts[0], problems)
     else:
@@ -215,8 +217,8 @@ def _declared(header: str, problems: list[str]) -> Delimiters:
 
 
 def _type(line: str, delimiters: Delimiters) -> str:
-    if line[1:2] == delimiters.field or len(line) == 1 or (line[0] in "HL" and not line[1].isalnum()):
-        return line[0]
+    if line[1:2] in (delimiters.field, "") or (line[0] in "HL" and not line[1].isalnum()):
+        return line[:1]
     return line.partition(delimiters.field)[0] if delimiters.field else line
 
 
