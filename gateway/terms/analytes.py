@@ -38,22 +38,22 @@ class Meaning(NamedTuple):
     dimensions: frozenset[str]
 
 
-@cache
-def by_code() -> dict[str, tuple[Meaning, ...]]:
-    """Meanings by the maker's code, in the table's order. Raises ConfigError for a row that does not agree with itself."""
-    found: dict[str, tuple[Meaning, ...]] = {}
-    for row in rows(TABLE, COLUMNS):
-        for code, meaning in _meanings(row):
-            found[code] = (*found.get(code, ()), meaning)
-    return found
+class Analytes(NamedTuple):
+    """The table both ways: meanings by the maker's code, in the table's order, and its LOINC codes."""
+
+    by_code: dict[str, tuple[Meaning, ...]]
+    by_loinc: dict[str, Loinc]
 
 
 @cache
-def by_loinc() -> dict[str, Loinc]:
-    """The table's LOINC codes."""
-    found: dict[str, Loinc] = {}
+def load() -> Analytes:
+    """The table. Raises ConfigError for a row that does not agree with itself."""
+    found = Analytes({}, {})
     for row in rows(TABLE, COLUMNS):
-        found.setdefault(row.fields[3], _loinc(row))
+        loinc = _loinc(row)
+        found.by_loinc.setdefault(loinc.code, loinc)
+        for code, meaning in _meanings(row, loinc):
+            found.by_code[code] = (*found.by_code.get(code, ()), meaning)
     return found
 
 
@@ -62,9 +62,8 @@ def _loinc(row: Row) -> Loinc:
     return Loinc(checks.loinc_code(row, code), f"{analyte}, {specimen}", prop, checks.confidence(row, confidence))
 
 
-def _meanings(row: Row) -> list[tuple[str, Meaning]]:
+def _meanings(row: Row, loinc: Loinc) -> list[tuple[str, Meaning]]:
     _, analyte, specimen, code, _, prop, ucum, units, codes, codes_inferred, _, _, _ = row.fields
-    loinc = _loinc(row)
     checks.property_fits(row, code, prop, ucum)
     dimensions = properties.allowed(prop, ucum)
     _prove_units(row, units, dimensions)

@@ -72,7 +72,7 @@ def analyte(maker: str, code: str, ucum: str | None, *, specimen: str = "", infe
     A maker's own row goes before one for all makers. Without a unit it answers only when every candidate is of one unit class.
     `specimen`: a name of the table or its HL7 table 0487 code; not said, only blood, serum and plasma rows are candidates.
     """
-    meaning = choose(analytes.by_code().get(code.strip(), ()), maker, ucum or None, specimen, inferred=inferred)
+    meaning = choose(analytes.load().by_code.get(code.strip(), ()), maker, ucum or None, specimen, inferred=inferred)
     if meaning is None:
         return None
     return Analyte(meaning.loinc, meaning.analyte, meaning.specimen, written(ucum or "", meaning))
@@ -124,12 +124,12 @@ def add_site_rows(folder: Path | None) -> None:
 
 def _reload(folder: Path | None) -> None:
     reading.site_folder(folder)
-    for load in (vocabulary.units, vocabulary.entries, spellings.spellings, analytes.by_code, analytes.by_loinc):
+    for load in (vocabulary.units, vocabulary.entries, spellings.spellings, analytes.load):
         load.cache_clear()
     for derived in (_all_loincs, _conversions, _table_ucums, _any_case):
         derived.cache_clear()
     _conversions()
-    analytes.by_code()
+    analytes.load()
     _any_case()
 
 
@@ -138,7 +138,7 @@ def _all_loincs() -> dict[str, Loinc]:
     """Every LOINC of the tables by code, as the row that is surest of it has it; a vital sign's before an analyte's."""
     found: dict[str, Loinc] = {}
     vitals = (vital.loinc for entry in vocabulary.entries().values() for vital in entry.vitals)
-    for coding in (*vitals, *analytes.by_loinc().values()):
+    for coding in (*vitals, *analytes.load().by_loinc.values()):
         held = found.setdefault(coding.code, coding)
         if checks.CONFIDENCES.index(coding.confidence) < checks.CONFIDENCES.index(held.confidence):
             found[coding.code] = coding
@@ -155,7 +155,7 @@ def _table_ucums() -> frozenset[str]:
     """Every UCUM text of the tables."""
     found = {text for unit in vocabulary.units().values() for text in unit.ucums}
     found |= {spelling.ucum for spelling in spellings.spellings().values() if spelling.ucum}
-    found |= {meaning.ucum for meanings in analytes.by_code().values() for meaning in meanings}
+    found |= {meaning.ucum for meanings in analytes.load().by_code.values() for meaning in meanings}
     return frozenset(found - {"", "{unknown}"})
 
 

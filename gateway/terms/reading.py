@@ -15,14 +15,15 @@ ROWS_MAX = 100_000
 
 
 class Row(NamedTuple):
-    """One line of a table: `where` names file and line for whoever has to mend it."""
+    """One line of a table: file and line for whoever has to mend it, and the fields."""
 
-    where: str
+    name: str
+    line: int
     fields: tuple[str, ...]
 
     def wrong(self, what: str) -> ConfigError:
         """The error that refuses this row."""
-        return ConfigError(f"terms: {self.where} ({self.fields[0]}): {what}")
+        return ConfigError(f"terms: {self.name} line {self.line} ({self.fields[0]}): {what}")
 
 
 class _Site:
@@ -49,7 +50,7 @@ def parse(text: str, name: str, columns: tuple[str, ...]) -> Iterator[Row]:
         if (header := tuple(next(reader, ()))) != columns:
             raise ConfigError(f"terms: {name} line 1: the columns are {','.join(header)!r}, expected {','.join(columns)!r}")
         for number, fields in enumerate(reader):
-            row = Row(f"{name} line {reader.line_num}", tuple(fields) or ("",))
+            row = Row(name, reader.line_num, tuple(fields) or ("",))
             if len(fields) != len(columns):
                 raise row.wrong(f"has {len(fields)} fields, expected {len(columns)}: {','.join(columns)}")
             if number >= ROWS_MAX:
