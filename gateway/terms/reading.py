@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,10 @@ from gateway.errors import ConfigError
 
 ROWS_MAX = 100_000
 """Rows of one file: a hundred times what we ship; a file with more was not written for this."""
+
+
+_OWN = Path(__file__).parent
+"""Where our tables are: wheels are installed unpacked, and importlib.resources costs more to import than all tables to load."""
 
 
 class Row(NamedTuple):
@@ -37,8 +40,7 @@ def site_folder(folder: Path | None) -> None:
 
 def rows(table: str, columns: tuple[str, ...]) -> Iterator[Row]:
     """Every row of `table`, ours first. Raises ConfigError when a header or a row has not these columns."""
-    own = files(__package__) / table
-    yield from parse(own.read_text("utf-8"), table, columns)
+    yield from parse(_text(_OWN / table), table, columns)
     if _Site.folder is not None and (added := _Site.folder / table).is_file():
         yield from parse(_text(added), str(added), columns)
 
