@@ -159,8 +159,6 @@ class Device:
 
     def _unit(self, observation: Observation) -> str:
         """OBX-6: MDC and UCUM side by side; a unit that the terms do not know in the maker's words (TF-2 B.8.6)."""
-        if observation.kind is not Kind.NUMERIC:
-            return ""
         ucum, term = observation.unit, terms.find(observation.refid) if observation.refid else None
         if ucum is None:
             if observation.vendor_unit:
