@@ -11,6 +11,9 @@ from pydantic import BeforeValidator, StringConstraints
 from gateway.driver import Options
 from protocols.astm.records import Record
 
+FIELD_MAX = 250
+"""Characters of an id, a name or a code: the standard's longest is 220; the whole of it is in the raw message."""
+
 PLACE = r"^[A-Z]\.[1-9][0-9]{0,2}(\.[1-9][0-9]{0,2})?$"
 
 At = Annotated[str, StringConstraints(pattern=PLACE)]
@@ -47,7 +50,7 @@ def read(scope: Scope, at: str) -> str:
     """The text at a place, without the blanks around it; "" when the record or the field is not there."""
     kind, number, component = _parsed(at)
     record = scope.get(kind)
-    return "" if record is None else record.component(number, component).strip()
+    return "" if record is None else record.component(number, component).strip()[:FIELD_MAX]
 
 
 def first(scope: Scope, sources: Iterable[Source]) -> str:

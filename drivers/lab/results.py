@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 
 from drivers.lab import values
 from drivers.lab.message_tree import Result
-from drivers.lab.places import Scope, Sources, first, read
+from drivers.lab.places import FIELD_MAX, Scope, Sources, first, read
 from drivers.lab.profile import AstmOptions
 from drivers.lab.times import device_time
 from drivers.lab.values import Value, shown
@@ -19,6 +20,9 @@ from protocols.astm.records import Record
 
 SUB_ID_MAX = 80
 """Characters of what tells apart results of one code: the longest seen are GeneXpert's channel names, some thirty."""
+
+NOTES_MAX = 100
+"""Notes of one result or report: the most seen are some thirty alarms of a blood count."""
 
 _LOINC = re.compile(r"(\d{1,7})-(\d)\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{200,}={0,2}\Z")
@@ -40,7 +44,7 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
     return Observation(
         kind=Kind.NUMERIC if numeric else Kind.TEXT,
         vendor_code=code,
-        vendor_text=record.component(3, options.name).strip() if options.name else "",
+        vendor_text=record.component(3, options.name).strip()[:FIELD_MAX] if options.name else "",
         value=found.text,
         loinc=loinc,
         unit=unit,
@@ -63,7 +67,7 @@ def identify(record: Record, n: int, options: AstmOptions, repeat: int = 0) -> t
     parts = [part.strip() for part in record.components(n, repeat)]
     said = [c for c in options.code if c <= len(parts) and parts[c - 1]]
     at = next((c for c in said if parts[c - 1] not in options.not_codes), said[0] if said else 0)
-    code, cut = _without_dilution(parts[at - 1] if at else "", options.code_pattern)
+    code, cut = _without_dilution(parts[at - 1][:FIELD_MAX] if at else "", options.code_pattern)
     claimed = parts[options.loinc - 1] if 0 < options.loinc <= len(parts) else ""
     spoken_for = {at, options.name if options.name != at else 0, options.loinc if _LOINC.match(claimed) else 0}
     rest = [part for c, part in enumerate(parts, 1) if part and c > at and c not in spoken_for]
@@ -73,7 +77,8 @@ def identify(record: Record, n: int, options: AstmOptions, repeat: int = 0) -> t
 def notes(records: Iterable[Record], options: AstmOptions) -> tuple[str, ...]:
     """Comments, and what no other rule reads, as notes in words for people."""
     said = (note for record in records for note in _notes(record, options))
-    return tuple(shown(note) for note in said if note)
+    told = tuple(shown(note) for note in islice(filter(None, said), NOTES_MAX + 1))
+    return told if len(told) <= NOTES_MAX else (*told[:NOTES_MAX], "more notes are in the raw message")
 
 
 def is_loinc(code: str) -> bool:
@@ -130,7 +135,7 @@ def _is_image(record: Record, code: str, options: AstmOptions) -> bool:
 
 def _unit(record: Record, code: str, options: AstmOptions) -> tuple[str | None, str]:
     """The unit in UCUM, None where nobody knows it, and what the device wrote."""
-    said = record.field(5).strip()
+    said = record.field(5).strip()[:FIELD_MAX]
     known = options.analytes.get(code)
     stated = (known.unit or None) if known is not None else None
     if said in options.units:
@@ -150,7 +155,7 @@ def _loinc(
     """
     known = options.analytes.get(code)
     term = (known.term if known is not None else "") or code
-    analyte = terms.analyte(options.maker, term, unit, specimen=_specimen(scope, options))
+    analyte = terms.analyte(options.maker or _sender(scope), term, unit, specimen=_specimen(scope, options))
     if analyte is not None:
         return analyte.loinc.code, unit and analyte.ucum, ()
     if not claimed or _credible(claimed, unit):
@@ -163,6 +168,11 @@ def _credible(claimed: str, unit: str | None) -> bool:
     if held is None:
         return False
     return unit is None or terms.dimension(unit) in properties.allowed(held.property, unit)
+
+
+def _sender(scope: Scope) -> str:
+    """Who the analyzer says it is (H.5): some name their maker there."""
+    return " ".join(read(scope, f"H.5.{n}") for n in range(1, 4))
 
 
 def _specimen(scope: Scope, options: AstmOptions) -> str:

@@ -13,9 +13,18 @@ from protocols.astm.records import Record
 TEXT_MAX = 200
 """Characters of a text that go into a note: enough to read what it is; the whole of it is in the raw message."""
 
+FLAG_MAX, FLAGS_MAX = 40, 20
+"""Characters of a flag, flags of a result: makers' own are words at most, and a result has a handful."""
+
+RANGES_MAX = 10
+"""Ranges of a result: normal, critical, and what a maker adds."""
+
+NUMBER_MAX = 40
+"""Characters of a number: more than any analyzer writes; what is longer is text, and costs no time to judge."""
+
 _COMPARED = re.compile(r"(<=|>=|<|>|≤|≥)\s*(\S+)\Z")
 _COMPARATORS = {"≤": "<=", "≥": ">="}
-_SCIENTIFIC = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,3}\Z")
+_SCIENTIFIC = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,2}\Z")
 _EXPONENT = re.compile(r"[+-]?\d{1,2}\Z")
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})\s*(?:to|-|\u2013|\.\.)\s*({_NUMBER})\Z", re.IGNORECASE)
@@ -86,8 +95,8 @@ def scaled(found: Value, exponent: str) -> Value:
 def reference_range(record: Record, n: int, *, decimal_comma: bool) -> tuple[str, tuple[str, ...]]:
     """R.6 as OBX-7 writes it ("3.5-5.1", "<200"), and what else the field said: its further repeats."""
     ranges = []
-    for repeat in range(record.repeats(n)):
-        parts = [part.strip() for part in record.components(n, repeat)]
+    for repeat in range(min(record.repeats(n), RANGES_MAX)):
+        parts = [part.strip()[:TEXT_MAX] for part in record.components(n, repeat)]
         text = _interval(parts[0] if parts else "", decimal_comma=decimal_comma)
         ranges.append(" ".join(filter(None, (text, *(parts[1:] if repeat else ())))))
     return (ranges[0], tuple(f"range: {text}" for text in ranges[1:] if text)) if ranges else ("", ())
@@ -95,9 +104,9 @@ def reference_range(record: Record, n: int, *, decimal_comma: bool) -> tuple[str
 
 def flags(record: Record, n: int, mapped: Mapping[str, str]) -> tuple[str, ...]:
     """R.7: each non-empty component of each repeat is a flag; `mapped` translates, "" there means that it says nothing."""
-    said = (part.strip() for repeat in range(record.repeats(n)) for part in record.components(n, repeat))
+    said = (part.strip() for repeat in range(min(record.repeats(n), FLAGS_MAX)) for part in record.components(n, repeat))
     told = (mapped.get(flag, flag) for flag in said if flag)
-    return tuple(dict.fromkeys(flag for flag in told if flag))
+    return tuple(dict.fromkeys(flag[:FLAG_MAX] for flag in told if flag))[:FLAGS_MAX]
 
 
 _STATUS = {"F": "F", "C": "C", "P": "P", "X": "X", "I": "I", "S": "S"}
@@ -124,6 +133,8 @@ def shown(text: str) -> str:
 
 
 def _number(text: str, how: Reading) -> str | None:
+    if len(text) > NUMBER_MAX:
+        return None
     if how.decimal_comma:
         text = _COMMA.sub(".", text, count=1)
     if how.scientific and _SCIENTIFIC.match(text):

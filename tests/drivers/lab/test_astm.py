@@ -369,3 +369,30 @@ def test_no_records_make_the_driver_raise_and_no_result_is_lost(records: list[st
     reports = analyzer(profile).read(H, *lines)
     shown = sum(len(report.observations) for report in reports if report.category is not Category.EVENTS)
     assert shown >= sum(line.startswith("R|") for line in lines)
+
+
+def test_an_analyzer_that_names_its_maker_is_taken_at_its_word(analyzer: Any) -> None:
+    (report,) = analyzer().read("H|\\^&|||b 101^Roche^b101", O1, "R|1|^^^HbA1c|5.9|%||N||F")
+    assert report.observations[0].loinc == "4548-4"
+
+
+def test_a_hostile_field_neither_swells_a_report_nor_stalls_it(analyzer: Any) -> None:
+    much = "0" * 500_000 + "x"
+    (report,) = analyzer().read(H, f"P|1|{much}", f"O|1|{much}||^^^{much}", f"R|1|^^^{much}^{much}|1|{much}|{much}|{much}||F")
+    (seen,) = report.observations
+    texts = (
+        seen.vendor_code,
+        seen.vendor_unit,
+        seen.range,
+        seen.sub_id,
+        *seen.flags,
+        report.given.patient_id,
+        report.specimen.id,
+    )
+    assert max(map(len, texts)) <= 250
+
+
+def test_comments_without_end_are_told_once(analyzer: Any) -> None:
+    (report,) = analyzer().read(H, O1, R1, *(f"C|{n}|I|alarm {n}|I" for n in range(5000)))
+    assert len(report.observations[0].notes) == 101
+    assert report.observations[0].notes[-1] == "more notes are in the raw message"
