@@ -19,12 +19,10 @@ from functools import partial
 from typing import Any
 
 from gateway import __version__, control
-from gateway.acquire import registry
-from gateway.acquire.links import parse_link
-from gateway.acquire.station import Station
+from gateway.acquire.station import station
 from gateway.acquire.status import DeviceStatus
 from gateway.acquire.supervisor import Supervisor
-from gateway.config import AnyDestination, Config, DeviceConfig, FhirServer, MllpLab
+from gateway.config import AnyDestination, Config, FhirServer, MllpLab
 from gateway.deliver.destination import Destination
 from gateway.deliver.dispatch import Dispatcher
 from gateway.deliver.messages import Renderer
@@ -59,7 +57,7 @@ class Service:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises ConfigError or StoreError when it cannot begin; nothing is half started then."""
-        stations = [station(self.settings, device) for device in self.settings.device]
+        stations = [station(device, self.settings.zone(device)) for device in self.settings.device]
         async with AsyncExitStack() as stack:
             journal = self._journal = await self._open(stack)
             await self._associate(journal)
@@ -118,21 +116,6 @@ class Service:
         tasks = [asyncio.create_task(route.dispatcher.run(), name=f"destination {route.settings.id}") for route in self._routes]
         stack.push_async_callback(_stop, tasks)
         return tasks
-
-
-def station(settings: Config, device: DeviceConfig) -> Station:
-    """What acquisition needs of a configured device. Raises ConfigError."""
-    driver = registry.load(device.driver)
-    return Station(
-        identity=device.identity(),
-        driver=driver,
-        options=registry.options(driver, device.profile, device.options),
-        link=parse_link(device.link, driver.line).link(),
-        profile=device.profile,
-        timezone=settings.zone(device),
-        location=device.place(),
-        interval_s=device.interval_s,
-    )
 
 
 def make_destination(settings: AnyDestination) -> Destination:
