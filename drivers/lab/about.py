@@ -45,10 +45,11 @@ def given(around: Scope, specimen: Specimen, options: AstmOptions) -> Given:
 
 def specimen(around: Scope, specimen_id: str, context: Context[AstmOptions]) -> SpecimenOf:
     options = context.options
+    instrument_id = first(around, options.instrument_specimen_id)
     collected, received = device_time(read(around, "O.8")), device_time(read(around, "O.15"))
     return SpecimenOf(
         id=specimen_id,
-        instrument_id=first(around, options.instrument_specimen_id),
+        instrument_id=instrument_id if instrument_id != specimen_id else "",
         type=first(around, options.specimen_type),
         source=first(around, options.specimen_source),
         position="^".join(read(around, source.at) for source in options.position).strip("^"),

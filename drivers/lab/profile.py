@@ -140,6 +140,7 @@ class AstmOptions(Options):
     code_pattern: Annotated[str, AfterValidator(_code_pattern)] = ""
     name: int = Field(default=2, ge=0)
     loinc: int = Field(default=0, ge=0)
+    sub_id: tuple[int, ...] = ()
     analytes: dict[str, AnalyteOptions] = Field(default_factory=dict)
 
     value: tuple[int, ...] = ()

@@ -70,7 +70,8 @@ def identify(record: Record, n: int, options: AstmOptions, repeat: int = 0) -> t
     code, cut = _without_dilution(parts[at - 1][:FIELD_MAX] if at else "", options.code_pattern)
     claimed = parts[options.loinc - 1] if 0 < options.loinc <= len(parts) else ""
     spoken_for = {at, options.name if options.name != at else 0, options.loinc if _LOINC.match(claimed) else 0}
-    rest = [part for c, part in enumerate(parts, 1) if part and c > at and c not in spoken_for]
+    wanted = options.sub_id or range(at + 1, len(parts) + 1)
+    rest = [part for c, part in enumerate(parts, 1) if part and c in wanted and c not in spoken_for]
     return code, "^".join(filter(None, [cut, *rest]))[:SUB_ID_MAX], claimed if _LOINC.match(claimed) else ""
 
 

@@ -92,7 +92,7 @@ def test_an_age_is_no_birth_date(analyzer: Any) -> None:
         pytest.param("generic", "^^^1.0000+950+1.0", "950", "1.0000++1.0", id="VITROS: between its dilutions"),
         pytest.param("sysmex-xn", "^^^^NEUT%^5", "NEUT%", "5", id="Sysmex: dilution behind"),
         pytest.param("roche-cobas-c311", "^^^687/2/dec", "687", "2/dec", id="cobas"),
-        pytest.param("horiba-pentra", "^^^WBC^804-5^1", "WBC", "804-5^1", id="Pentra: its LOINC is only text"),
+        pytest.param("horiba-pentra", "^^^WBC^804-5^1", "WBC", "1", id="Pentra: its LOINC is not trusted"),
         pytest.param("horiba-yumizen", "^^^WBC^6690-2", "WBC", "", id="Yumizen: its LOINC is a LOINC"),
     ],
 )
