@@ -160,3 +160,27 @@ def test_the_page_about_the_terms_counts_right() -> None:
         for confidence in checks.CONFIDENCES:
             count = sum(row["confidence"] == confidence for row in table(name))
             assert re.search(rf"{re.escape(name)}.*{count} {confidence}", page), (name, confidence)
+
+
+# NIST mdccodes.csv, January 2025, read line by line
+NIST_UNITS = {
+    "MDC_DIM_MILLI_OHM": 266450,
+    "MDC_DIM_NANO_VOLT": 266420,
+    "MDC_DIM_MILLI_MOLE": 266706,
+    "MDC_DIM_MILLI_EQUIV": 266738,
+    "MDC_DIM_X_G_PER_KG_PER_MIN": 265600,
+    "MDC_DIM_NANO_G_PER_HR": 265524,
+    "MDC_DIM_MILLI_L_PER_BEAT": 268274,
+    "MDC_DIM_MILLI_L_PER_MBAR": 273042,
+    "MDC_DIM_MILLI_BAR_SEC_PER_L": 272914,
+    "MDC_DIM_DYNE_SEC_M_SQ_PER_CM_5": 270464,
+    "MDC_DIM_MMHG_SEC_PER_ML": 270688,
+    "MDC_DIM_G_FORCE_M": 271008,
+    "MDC_DIM_INR": 273536,
+    "MDC_DIM_MEGA_INTL_UNIT_PER_KG_PER_MIN": 267940,
+}
+
+
+@pytest.mark.parametrize(("refid", "code"), NIST_UNITS.items())
+def test_a_unit_has_its_code(refid: str, code: int) -> None:
+    assert vocabulary.units()[refid].unit.code == code
