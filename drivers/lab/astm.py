@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -41,13 +42,19 @@ def interpret(message: Message[AstmMessage], context: AstmContext) -> Iterator[R
     """
     tree = grow(message.body)
     _tell_of_queries(tree, context)
-    seen: set[str] = set()
+    told: Counter[str] = Counter()
     for specimen in tree.specimens:
         report = _report(message, tree, specimen, context)
-        while report.identity in seen:
-            report = msgspec.structs.replace(report, identity=hashlib.sha256(report.identity.encode()).hexdigest())
-        seen.add(report.identity)
-        yield report
+        told[report.identity] += 1
+        yield _distinct(report, told[report.identity])
+
+
+def _distinct(report: Report, nth: int) -> Report:
+    """The report; where it says what another one of the same message says, with an identity of its own."""
+    if nth == 1:
+        return report
+    identity = hashlib.sha256(f"{report.identity}/{nth}".encode()).hexdigest()
+    return msgspec.structs.replace(report, identity=identity)
 
 
 def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, context: AstmContext) -> Report:
