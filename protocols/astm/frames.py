@@ -11,8 +11,9 @@ between transmissions, a frame cut short by the analyzer's restart, records with
 which an editor has put LF for CR.
 
 Recovery. A new STX always begins a frame: what came before it was cut short. Within text, and wherever the sender may be
-in the middle of a frame, ENQ and EOT count only when the sender then waits (nothing follows, or a new transmission does):
-a damaged byte that looks like ENQ must never be answered with an ACK, which the sender would take for its frame's.
+in the middle of a frame, ENQ and EOT count only when the sender then waits: nothing follows, or another ENQ or EOT, or, in
+a recording, a frame with an H record. A damaged byte that looks like ENQ (an LF, say) must never be answered with an ACK,
+which the sender would take for its next frame's.
 A frame that is whole but wrong is handed up as such, for a NAK; everything else that is nothing is a BadFrame.
 """
 
@@ -72,7 +73,7 @@ _SUMS |= {form.swapcase(): n for form, n in list(_SUMS.items())}
 _IN_FRAME = re.compile(rb"[\x02\x03\x04\x05\x17]")
 _IN_BARE = re.compile(rb"[\x02-\x05\x17\r\n]")
 _CONTROL = re.compile(rb"[\x02\x04\x05]")
-_CONTROL_OR_H = re.compile(rb"[\x02\x04\x05]|[\r\n\x00][ \t]{0,32}H[!-/:-@\[-`{-~]")
+_CONTROL_OR_H = re.compile(rb"[\x02\x04\x05]|(?:[\r\n\x00][ \t]{0,32}|(?<=\xef\xbb\xbf))H[!-/:-@\[-`{-~]")
 _HEADER = re.compile(rb"H[!-/:-@\[-`{-~]")
 _ENDS = (bytearray(b"\x03"), bytearray(b"\x17"))
 _GAP = re.compile(rb"[\r\n\x00 \t]*")
@@ -81,6 +82,10 @@ _BEAT_IDLE = re.compile(rb"\x02[\x02\r\n\x00\x04\x05]")
 """A 0x02 that begins no frame: some analyzers send runs of it as a heartbeat."""
 _AFTER_ETX = 4
 """Bytes of a frame behind ETX: two checksum digits, CR, LF."""
+_PAUSE = re.compile(rb"[\r\n\x00 \t\x02]*")
+_FRAME_H = re.compile(rb"[0-7]?H[!-/:-@\[-`{-~]")
+_H_SIZE = 3
+"""Bytes behind an STX that tell whether a transmission begins: number, H, delimiter."""
 _LOOK_BACK = 40
 """Bytes scanned again when more come, so that a header split over two reads is found: longer than _CONTROL_OR_H can match."""
 
@@ -340,12 +345,19 @@ class Scanner:
     def _acts(self, at: int, level: int) -> bool | None:
         """Whether the ENQ or EOT at `at` is one: the sender then waits, or begins a transmission. None: not known yet."""
         buffer = self._buffer
-        gap = _GAP.match(buffer, at + 1)
+        gap = _PAUSE.match(buffer, at + 1)
         after = at + 1 if gap is None else gap.end()
         left = len(buffer) - after
-        if left == 0 or (left == 1 and self._had_bare and buffer[after] == ord("H")):
-            return None if level == FLOWING else left == 0
-        return buffer[after] in (STX, ENQ, EOT) or (self._had_bare and _HEADER.match(buffer, after) is not None)
+        if left and buffer[after] in (ENQ, EOT):
+            return True
+        pattern = _FRAME_H if buffer[after - 1] == STX else _HEADER if self._had_bare else None
+        if left == 0:
+            return None if level == FLOWING else True
+        if pattern is None:
+            return False
+        if left < _H_SIZE and level == FLOWING:
+            return None
+        return pattern.match(buffer, after) is not None
 
     def _garbage(self, level: int) -> Item | None:
         """Noise up to what may be something again; its first byte is known to be nothing."""

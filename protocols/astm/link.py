@@ -246,7 +246,8 @@ class Receiver:
             return self._again()
         events: list[Event[AstmMessage]] = []
         if not self._follows(number):
-            if not (begins and (self._damaged or self._refused not in (b"", frame.body))):
+            elsewhere = self._damaged or self._message is not None or self._refused not in (b"", frame.body)
+            if not (begins and elsewhere):
                 self._refused = frame.body
                 return self._refuse(frame, "frame number")
             events += [*self._close("frame lost", whole=False), Note("resynchronised")]

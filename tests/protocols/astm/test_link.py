@@ -438,6 +438,16 @@ def test_a_damaged_byte_that_looks_like_enq_is_not_answered(framed: Framed) -> N
     assert line.send(frame) == ACK
 
 
+@pytest.mark.parametrize("damaged", [ENQ, EOT])
+def test_a_damaged_lf_that_looks_like_a_control_is_neither(framed: Framed, damaged: bytes) -> None:
+    """The next frame follows at once, so the sender had its reply and waits for none."""
+    line = Line()
+    line.send(ENQ + framed(1, H, b"\x17"))
+    assert line.send(framed(2, R, b"\x17")[:-1] + damaged) == ACK
+    assert line.send(framed(3, L)) == ACK
+    assert line.kinds() == ["Fragment", "Fragment", "BadFrame: garbage", "Message"]
+
+
 def test_enq_in_transfer_may_be_refused_as_the_standard_reads(framed: Framed) -> None:
     line = Line(LinkProfile(enq_restarts=False))
     line.send(ENQ + framed(1, H, b"\x17") + ENQ)
