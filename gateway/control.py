@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ TIMEOUT_S = 5.0
 PATH_MAX = 107
 """Bytes of a unix socket's path (unix(7), sun_path)."""
 
-Answers = Mapping[str, Callable[[], Any]]
+Answers = Mapping[str, Callable[[], Awaitable[Any]]]
 
 
 async def serve(folder: Path, answers: Answers) -> asyncio.Server:
@@ -42,7 +42,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, an
     with contextlib.suppress(OSError, ValueError, asyncio.TimeoutError):
         word = (await asyncio.wait_for(reader.readline(), TIMEOUT_S)).decode("ascii", "replace").strip()
         answer = answers.get(word)
-        said = answer() if answer else {"error": f"expected one of {', '.join(answers)}"}
+        said = await answer() if answer else {"error": f"expected one of {', '.join(answers)}"}
         writer.write(json.dumps(said, default=str).encode())
         await writer.drain()
     writer.close()

@@ -28,6 +28,7 @@ from gateway.deliver.dispatch import Dispatcher
 from gateway.deliver.messages import Renderer
 from gateway.model import Gateway
 from gateway.patients import acts
+from gateway.store import overview
 from gateway.store.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -74,12 +75,14 @@ class Service:
             notify("STOPPING=1")
             log.info("%s stops", journal.gateway.name)
 
-    def status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, Any]:
         """What `wardlink status` and the screens show of a running gateway."""
         journal = self._journal
+        assert journal is not None
         return {
-            "gateway": journal.gateway.name if journal else self.settings.gateway.name,
-            "eui64": journal.gateway.eui64 if journal else "",
+            "journal": await journal.read(overview.overview),
+            "gateway": journal.gateway.name,
+            "eui64": journal.gateway.eui64,
             "version": __version__,
             "started": self.started,
             "devices": [_device(one) for one in self._supervisor.statuses.values()] if self._supervisor else [],

@@ -32,41 +32,33 @@ def status(as_json: JsonOption = False, path: ConfigOption = config.DEFAULT_PATH
 
 
 def snapshot(folder: Path) -> dict[str, Any]:
-    """The gateway's own word, with what its journal holds beside it."""
+    """The running gateway's own word; without one, what its journal holds."""
     said = control.ask(folder, "status")
+    if isinstance(said, dict) and "journal" in said:
+        return {"running": True, **said}
     with closing(open_reader(folder)) as conn:
-        journal = overview.overview(conn)
-    return {"running": said is not None, "gateway": said or {}, "journal": journal}
+        conn.execute("BEGIN")
+        return {"running": False, "journal": overview.overview(conn)}
 
 
 def _print(found: dict[str, Any]) -> None:
-    said = found["gateway"]
-    print(
-        f"{said['gateway']} {said['eui64']}, wardlink {said['version']}"
-        if said
-        else "No gateway is running on this configuration."
-    )
-    rows = [
-        (
-            d["id"],
-            d["driver"],
-            d["state"],
-            age(d["last_report"]),
-            offset(d["clock_offset_s"]),
-            counts(d["counts"]),
-            d["reason"] or d["link"],
-        )
-        for d in said.get("devices", ())
-    ]
-    table("Devices", ("device", "driver", "state", "last report", "clock", "counts", "where / why"), rows)
-    states = {d["id"]: d for d in said.get("destinations", ())}
-    table(
-        "Destinations",
-        ("destination", "state", "waiting", "oldest", "held", "parked", "last ack", "where"),
-        [_route(one, states.get(one["id"], {})) for one in found["journal"]["destinations"]],
-    )
+    if found["running"]:
+        print(f"{found['gateway']} {found['eui64']}, wardlink {found['version']}")
+    else:
+        print("No gateway is running on this configuration.")
+    heads = ("device", "driver", "state", "last report", "clock", "counts", "where / why")
+    table("Devices", heads, [_device(one) for one in found.get("devices", ())])
+    states = {one["id"]: one for one in found.get("destinations", ())}
+    heads = ("destination", "state", "waiting", "oldest", "held", "parked", "last ack", "where")
+    rows = [_route(one, states.get(one["id"], {})) for one in found["journal"]["destinations"]]
+    table("Destinations", heads, rows)
     for one in found["journal"]["incomplete"]:
         print(f"incomplete transmission of {one['device']}, {one['received_at']}: {one['reason']} ({one['size']} bytes)")
+
+
+def _device(one: dict[str, Any]) -> tuple[object, ...]:
+    clock, why = offset(one["clock_offset_s"]), one["reason"] or one["link"]
+    return one["id"], one["driver"], one["state"], age(one["last_report"]), clock, counts(one["counts"]), why
 
 
 def _route(one: dict[str, Any], live: dict[str, Any]) -> tuple[object, ...]:

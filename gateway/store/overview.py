@@ -18,26 +18,23 @@ _OLDEST = (
 
 
 def overview(conn: sqlite3.Connection) -> dict[str, Any]:
-    """Reports kept, each destination's queue, and transmissions that broke off, from one consistent state."""
-    conn.execute("BEGIN")
-    try:
-        reports, last = conn.execute("SELECT count(*), max(received_at) FROM reports").fetchone()
-        return {
-            "reports": reports,
-            "last_report": last,
-            "destinations": _destinations(conn),
-            "incomplete": _incomplete(conn),
-            "counters": [
-                {"device": device, "what": what, "n": n, "last_at": at}
-                for device, what, n, at in conn.execute("SELECT device, what, n, last_at FROM counters").fetchall()
-            ],
-        }
-    finally:
-        conn.execute("COMMIT")
-
-
-def _destinations(conn: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Reports kept, each destination's queue, the account, and broken-off transmissions; consistent inside a transaction."""
     lines = statement.statement(conn)
+    reports, last = conn.execute("SELECT count(*), max(received_at) FROM reports").fetchone()
+    return {
+        "reports": reports,
+        "last_report": last,
+        "destinations": _destinations(conn, lines),
+        "account": [line.as_json() for line in lines],
+        "incomplete": _incomplete(conn),
+        "counters": [
+            {"device": device, "what": what, "n": n, "last_at": at}
+            for device, what, n, at in conn.execute("SELECT device, what, n, last_at FROM counters").fetchall()
+        ],
+    }
+
+
+def _destinations(conn: sqlite3.Connection, lines: list[statement.Line]) -> list[dict[str, Any]]:
     found = []
     for name, takes, cursor, until, code, ack_at, trouble, trouble_at in conn.execute(_DESTINATIONS).fetchall():
         own = [line for line in lines if line.destination == name]

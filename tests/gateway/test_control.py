@@ -3,13 +3,21 @@
 import asyncio
 import contextlib
 import stat
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway import control
 
 
+def answer(value: object) -> Callable[[], Awaitable[object]]:
+    async def say() -> object:
+        return value
+
+    return say
+
+
 async def test_answers_a_known_word_and_names_the_words_for_an_unknown_one(tmp_path: Path) -> None:
-    server = await control.serve(tmp_path, {"status": lambda: {"devices": []}})
+    server = await control.serve(tmp_path, {"status": answer({"devices": []})})
     async with server:
         assert await asyncio.to_thread(control.ask, tmp_path, "status") == {"devices": []}
         assert await asyncio.to_thread(control.ask, tmp_path, "reboot") == {"error": "expected one of status"}
@@ -23,13 +31,13 @@ async def test_only_the_owner_may_ask(tmp_path: Path) -> None:
 
 async def test_a_socket_left_by_a_crash_is_replaced(tmp_path: Path) -> None:
     (tmp_path / control.NAME).touch()
-    server = await control.serve(tmp_path, {"status": lambda: 1})
+    server = await control.serve(tmp_path, {"status": answer(1)})
     async with server:
         assert await asyncio.to_thread(control.ask, tmp_path, "status") == 1
 
 
 async def test_an_endless_request_is_cut_off(tmp_path: Path) -> None:
-    server = await control.serve(tmp_path, {"status": lambda: 1})
+    server = await control.serve(tmp_path, {"status": answer(1)})
     async with server:
         reader, writer = await asyncio.open_unix_connection(str(tmp_path / control.NAME))
         writer.write(b"x" * 4096)
