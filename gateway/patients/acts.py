@@ -8,8 +8,6 @@ From another process: `with closing(open_for_acts(folder)) as conn: associate(co
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 from gateway.model import Subject
@@ -17,7 +15,7 @@ from gateway.patients import association
 from gateway.patients.association import Change, Said
 from gateway.store import associations, audit
 from gateway.store.associations import Association
-from gateway.store.database import open_for_acts, transaction
+from gateway.store.database import joined, open_for_acts
 from gateway.store.times import utc_now
 
 __all__ = ["associate", "history", "open_for_acts", "release", "wearer"]
@@ -41,7 +39,7 @@ def associate(
 
     ActError when that cannot be so (gateway.patients.association has the rules), StoreError when it could not be kept.
     """
-    with _joined(conn):
+    with joined(conn):
         said = _said(device, at, now, by=by, source=source, reason=reason)
         change = association.start(associations.history(conn, device), subject, said)
         if not change.begun:
@@ -61,7 +59,7 @@ def release(
     now: datetime | None = None,
 ) -> Association:
     """Nobody wears `device` from `at` (None: now) on; what was true until then. ActError when nobody wore it then."""
-    with _joined(conn):
+    with joined(conn):
         said = _said(device, at, now, by=by, source=source, reason=reason)
         change = association.release(associations.history(conn, device), said)
         former = change.ended[0]
@@ -78,12 +76,3 @@ def _record(conn: sqlite3.Connection, change: Change, said: Said, act: str, pati
     associations.replace(conn, change.ended, change.begun, said.now)
     detail = {"patient_id": patient_id, "at": said.at.isoformat(), "source": said.source, "reason": said.reason}
     audit.record(conn, at=said.now, by=said.by, act=act, object_id=said.device, detail=detail)
-
-
-@contextmanager
-def _joined(conn: sqlite3.Connection) -> Iterator[None]:
-    if conn.in_transaction:
-        yield
-        return
-    with transaction(conn):
-        yield

@@ -18,6 +18,7 @@ import msgspec
 from gateway.errors import LocalProtocolError
 from gateway.model import Category, Entry, Subject, decode
 from gateway.store import associations, audit
+from gateway.store.associations import Association
 from gateway.store.times import from_text, to_text
 from gateway.store.writer import Transaction
 
@@ -102,8 +103,10 @@ _BEHIND = (
     " ORDER BY report LIMIT ?"
 )
 _AHEAD = "SELECT id FROM reports WHERE category = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?"
-_ROW = "SELECT device, category, received_at, stored_at, CAST(payload AS BLOB) FROM reports WHERE id = ?"
-_PIN = "SELECT message_id, body, tries, spent_s FROM attempts WHERE destination = ? AND report = ?"
+_ROW = (
+    "SELECT r.device, r.category, r.received_at, r.stored_at, CAST(r.payload AS BLOB), a.message_id, a.body, a.tries, a.spent_s"
+    " FROM reports r LEFT JOIN attempts a ON a.destination = ? AND a.report = r.id WHERE r.id = ?"
+)
 _NO_END = 2**63 - 1
 
 
@@ -123,7 +126,8 @@ def batch(conn: sqlite3.Connection, destination: str, *, epoch: str, now: dateti
     fetched: list[tuple[int, str | None]] = [(report, state) for report, state, _ in aside]
     if not (strict and State.PARKED in states):
         fetched += [(report, None) for report in _ahead(conn, known, limit - len(aside))]
-    items = [_item(conn, destination, epoch, report, state) for report, state in fetched]
+    worn: dict[str, Association] = {}
+    items = [_item(conn, destination, epoch, one, worn) for one in fetched]
     waits = [from_text(at) for _, _, at in retrying if at is not None and from_text(at) > now]
     return Batch(
         items=items,
@@ -154,36 +158,39 @@ def _blocked(aside: Sequence[tuple[int, str, str]], retrying: Sequence[tuple[str
     return frozenset(device for device, n in left.items() if n > 0)
 
 
-def _item(conn: sqlite3.Connection, destination: str, epoch: str, report: int, state: str | None) -> Item:
-    device, category, received_at, stored_at, payload = conn.execute(_ROW, (report,)).fetchone()
+def _item(
+    conn: sqlite3.Connection, destination: str, epoch: str, fetched: tuple[int, str | None], worn: dict[str, Association]
+) -> Item:
+    report, state = fetched
+    device, category, received_at, stored_at, payload, *pinned = conn.execute(_ROW, (destination, report)).fetchone()
     entry, fault = None, ""
     try:
         entry = Entry(id=report, epoch=epoch, stored_at=from_text(stored_at), report=decode(payload))
     except (msgspec.DecodeError, ValueError) as error:
         fault = f"the journal row cannot be read: {type(error).__name__}"
-    pin = _pin(conn, destination, report)
+    pin = None if pinned[0] is None else Pin(pinned[0], zlib.decompress(pinned[1]), pinned[2], pinned[3])
     return Item(
         report=report,
         device=device,
         category=Category(category),
         received_at=received_at,
         entry=entry,
-        subject=None if pin or category == Category.QC else _subject(conn, device, from_text(received_at)),
+        subject=None if pin or category == Category.QC else _subject(conn, device, from_text(received_at), worn),
         pin=pin,
         state=None if state is None else State(state),
         fault=fault,
     )
 
 
-def _pin(conn: sqlite3.Connection, destination: str, report: int) -> Pin | None:
-    row = conn.execute(_PIN, (destination, report)).fetchone()
-    return None if row is None else Pin(row[0], zlib.decompress(row[1]), row[2], row[3])
-
-
-def _subject(conn: sqlite3.Connection, device: str, at: datetime) -> Subject | None:
-    """The patient of the report's own time, however late it is sent."""
-    worn = associations.wearer(conn, device, at)
-    return None if worn is None else worn.subject
+def _subject(conn: sqlite3.Connection, device: str, at: datetime, worn: dict[str, Association]) -> Subject | None:
+    """The patient of the report's own time, however late it is sent; `worn` remembers within one consistent state."""
+    known = worn.get(device)
+    if known is None or not known.covers(at):
+        known = associations.wearer(conn, device, at)
+        if known is None:
+            return None
+        worn[device] = known
+    return known.subject
 
 
 def pin(tx: Transaction, destination: str, pins: Sequence[tuple[int, Pin]]) -> None:

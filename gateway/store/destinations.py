@@ -23,10 +23,10 @@ def takers(conn: sqlite3.Connection) -> dict[str, list[str]]:
     return found
 
 
-def use(tx: Transaction, takes: Mapping[str, Collection[Category]], begin: str) -> dict[str, list[str]]:
+def use(tx: Transaction, takes: Mapping[str, Collection[Category]], begin_now: Collection[str] = ()) -> dict[str, list[str]]:
     """Bring the table to what the configuration says, and the tallies with it; the new `takers`."""
     for destination, categories in takes.items():
-        _use_one(tx, destination, {str(category.value) for category in categories}, begin)
+        _use_one(tx, destination, {str(category.value) for category in categories}, begin_now=destination in begin_now)
     names = msgspec.json.encode(list(takes)).decode()
     tx.conn.execute(
         f"UPDATE destinations SET until = ({_LAST})"  # noqa: S608 - a constant
@@ -36,12 +36,12 @@ def use(tx: Transaction, takes: Mapping[str, Collection[Category]], begin: str) 
     return takers(tx.conn)
 
 
-def _use_one(tx: Transaction, destination: str, takes: set[str], begin: str) -> None:
+def _use_one(tx: Transaction, destination: str, takes: set[str], *, begin_now: bool) -> None:
     known = tx.conn.execute("SELECT takes, cursor, until FROM destinations WHERE id = ?", (destination,)).fetchone()
     text = msgspec.json.encode(sorted(takes)).decode()
     (last,) = tx.conn.execute(_LAST).fetchone()
     if known is None:
-        cursor = last if begin == "now" else 0
+        cursor = last if begin_now else 0
         tx.conn.execute(
             "INSERT INTO destinations (id, takes, cursor, created_at) VALUES (?, ?, ?, ?)", (destination, text, cursor, tx.now)
         )

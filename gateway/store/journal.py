@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,13 +103,13 @@ class Journal:
         """Count what happened on a device's line; durable with the next commit, at the latest a second later."""
         self._writer.count(device_id, what, n)
 
-    async def use(self, takes: Mapping[str, frozenset[Category]], *, begin: str = "oldest") -> None:
+    async def use(self, takes: Mapping[str, frozenset[Category]], *, begin_now: Collection[str] = ()) -> None:
         """Say which destinations are in use and what each takes; to be called before the first device is started.
 
-        A destination that is new begins with the oldest report kept, or with the next one (`begin` "now"). One that is not named
-        any more gets nothing new, and keeps what waits for it.
+        A destination that is new begins with the oldest report kept, or with the next one where `begin_now` names it. One that is
+        not in use any more gets nothing new, and keeps what waits for it.
         """
-        await self.write(lambda tx: self._use(tx, takes, begin))
+        await self.write(lambda tx: self._use(tx, takes, begin_now))
         self._tell()
 
     async def write(self, apply: Callable[[Transaction], T]) -> T:
@@ -162,11 +162,11 @@ class Journal:
         await self._writer.close()  # last: only a writer may fold the log into the file
         os.close(self._lock)
 
-    def _use(self, tx: Transaction, takes: Mapping[str, frozenset[Category]], begin: str) -> None:
+    def _use(self, tx: Transaction, takes: Mapping[str, frozenset[Category]], begin_now: Collection[str]) -> None:
         """In the writer thread, so that the very next report in the queue is counted by the new table."""
         former = self._takers
         tx.undo.append(lambda: setattr(self, "_takers", former))
-        self._takers = destinations.use(tx, takes, begin)
+        self._takers = destinations.use(tx, takes, begin_now)
 
     def _taking(self, category: str) -> Sequence[str]:
         return self._takers.get(category, ())

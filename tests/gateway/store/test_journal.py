@@ -15,7 +15,7 @@ import pytest
 
 from gateway.errors import ConfigError, LocalProtocolError, StoreError
 from gateway.model import Category, Report
-from gateway.store import database, status
+from gateway.store import cursors, database, status
 from gateway.store.entries import entries
 from gateway.store.journal import Journal, open_reader
 from gateway.store.statement import statement
@@ -299,6 +299,24 @@ async def test_a_broken_connection_is_opened_afresh(journal: Journal, make_repor
     assert await journal.keep([make_report()], device_id="4E-044") == [1]
 
 
+async def test_a_report_that_is_no_text_is_our_own_mistake(journal: Journal, make_report: MakeReport) -> None:
+    with pytest.raises(LocalProtocolError, match="cannot be written as JSON"):
+        await journal.keep([make_report(value="\ud800")], device_id="4E-044")
+
+
+async def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite3").write_bytes(b"this is no database, and it is long enough to be looked at" * 50)
+    with pytest.raises(StoreError, match=r"journal\.sqlite3.*not a database"):
+        await Journal.open(tmp_path, name="g")
+    with pytest.raises(StoreError, match="not a database"):
+        open_reader(tmp_path)
+
+
+async def test_a_destination_the_journal_was_not_told_of_is_our_own_mistake(journal: Journal) -> None:
+    with pytest.raises(LocalProtocolError, match=r"Journal\.use first"):
+        await journal.read(lambda conn: cursors.batch(conn, "engine", epoch="", now=AT, limit=1, strict=False))
+
+
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with closing(database.open_for_acts(tmp_path)) as conn:
         conn.execute("PRAGMA user_version=99")
@@ -364,26 +382,26 @@ async def test_only_what_a_destination_takes_is_received_for_it(journal: Journal
 
 
 CHANGES = {
-    "a new destination begins with the oldest": ({}, {"late": VITALS}, "oldest", ("late", 5, 5, 0)),
-    "or with the next": ({}, {"late": VITALS}, "now", ("late", 2, 2, 0)),
-    "one that takes more gets what waits of it": ({"engine": LAB}, {"engine": VITALS | LAB}, "oldest", ("engine", 5, 5, 0)),
-    "one that takes less drops by name": ({"engine": VITALS | LAB}, {"engine": LAB}, "oldest", ("engine", 3, 0, 3)),
-    "one that leaves keeps what waits": ({"engine": VITALS}, {}, "oldest", ("engine", 3, 3, 0)),
+    "a new destination begins with the oldest": ({}, {"late": VITALS}, (), ("late", 5, 5, 0)),
+    "or with the next": ({}, {"late": VITALS}, ("late",), ("late", 2, 2, 0)),
+    "one that takes more gets what waits of it": ({"engine": LAB}, {"engine": VITALS | LAB}, (), ("engine", 5, 5, 0)),
+    "one that takes less drops by name": ({"engine": VITALS | LAB}, {"engine": LAB}, (), ("engine", 3, 0, 3)),
+    "one that leaves keeps what waits": ({"engine": VITALS}, {}, (), ("engine", 3, 3, 0)),
 }
 
 
-@pytest.mark.parametrize(("before", "after", "begin", "expected"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(("before", "after", "begin_now", "expected"), CHANGES.values(), ids=CHANGES)
 async def test_the_statement_balances_over_changes_of_the_configuration(
     journal: Journal,
     make_report: MakeReport,
     before: dict[str, frozenset[Category]],
     after: dict[str, frozenset[Category]],
-    begin: str,
+    begin_now: tuple[str, ...],
     expected: tuple[str, int, int, int],
 ) -> None:
     await journal.use(before)
     await journal.keep([make_report() for _ in range(3)], device_id="4E-044")
-    await journal.use(after, begin=begin)
+    await journal.use(after, begin_now=begin_now)
     await journal.keep([make_report() for _ in range(2)], device_id="4E-044")
     (line,) = await journal.read(statement)
     assert (line.destination, line.received, line.waiting, sum(line.dropped.values())) == expected
