@@ -113,7 +113,7 @@ class _Writer:
         flags, status = state(observation)
         kind, value, unit = "", "", ""
         if not absent(observation):
-            kind, value = typed(observation)
+            kind, value = typed(observation, unit=bool(metric.unit))
             unit = metric.unit if kind in ("NM", "SN") else ""
             status = "F" if status == "R" and self._settings.result_status == "F" else status
         when = self._when(observation, report)

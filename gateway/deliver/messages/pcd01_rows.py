@@ -134,7 +134,7 @@ class Device:
         method = "" if measured and self._settings.method == "not-measured" else _METHODS[observation.method]
         status = "F" if self._settings.result_status == "F" else "R"
         plain = f"|{unit}|||||{status}||||||{method}|{self.every_ei}".rstrip("|") + "\r"
-        numeric = observation.kind is Kind.NUMERIC
+        numeric = observation.kind is Kind.NUMERIC and unit != ""
         left = f"{self._identifier(observation)}|{_dots(place)}"
         return Metric(place, left, unit, method, plain if numeric else "")
 

@@ -26,13 +26,15 @@ class Typed(NamedTuple):
     text: str
 
 
-def typed(observation: Observation, *, structured: bool = True) -> Typed:
+def typed(observation: Observation, *, structured: bool = True, unit: bool = True) -> Typed:
     """Type and text of a value that is there (IHE PCD TF-2 B.8.2, B.8.5); digits stay as the device sent them.
 
-    A comparator or a ratio (I:E) makes SN; `structured` False writes it as text. Text in a numeric's place is ST: never NM.
+    A comparator or a ratio (I:E) makes SN; `structured` False writes it as text. Text in a numeric's place is ST, never NM; so is
+    a number without a `unit` where the message must have one: it is not known to be dimensionless.
     """
     value, comparator = observation.value or "", observation.comparator
-    if observation.kind is Kind.NUMERIC and NUMBER.fullmatch(value):
+    structured = structured and unit
+    if observation.kind is Kind.NUMERIC and unit and NUMBER.fullmatch(value):
         if not comparator:
             return Typed("NM", value)
         if structured and comparator in _COMPARATORS:

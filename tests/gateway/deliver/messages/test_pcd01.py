@@ -10,6 +10,8 @@ import msgspec
 import pytest
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.deliver.messages import pcd01
 from gateway.lint import Severity, lint_hl7
@@ -116,6 +118,10 @@ def test_a_resend_is_byte_identical(oximeter: MakeEntry, subject: Subject, gatew
             ("CWE", "188^sinus^99X", "", "R"),
             id="a coded value is CWE",
         ),
+        pytest.param(
+            one(value="7", unit=None, refid="MDC_PRESS_BLD_ART_SYS"), ("ST", "7", "", "R"), id="a number of unknown unit is ST"
+        ),
+        pytest.param(one(value="7", unit=None, refid=None, comparator=">"), ("ST", ">7", "", "R"), id="nor is it SN"),
         pytest.param(one(value="N/A"), ("ST", "N/A", "", "R"), id="text in a numeric is never NM"),
         pytest.param(one(value=None, validity=Validity.INVALID, status="X"), ("", "", "INV", "X"), id="invalid: INV, X"),
         pytest.param(one(validity=Validity.QUESTIONABLE), ("NM", "97", "QUES", "R"), id="questionable: QUES, R"),
@@ -372,3 +378,43 @@ def test_times_at_the_edges_of_the_calendar_are_written_all_the_same(render: Cal
     first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
     message = render(oximeter(observations=(one(time=first),), device_time=first, clock_offset_s=1e15))
     assert rows(message)["1.1.1.1"][14].startswith("00010101000000")
+
+
+def test_no_unit_is_dimensionless_where_the_term_may_be(render: Callable[..., Message], oximeter: MakeEntry) -> None:
+    ratio = one(refid="MDC_RATIO_IE", kind=Kind.TEXT, value="1:2.0", unit=None)
+    row = rows(render(oximeter(observations=(ratio,))))["1.1.1.1"]
+    assert (row[2], row[5], row[6]) == ("SN", "^1^:^2.0", "262656^MDC_DIM_DIMLESS^MDC")
+
+
+said = st.builds(
+    Observation,
+    kind=st.sampled_from([Kind.NUMERIC, Kind.TEXT, Kind.EVENT]),
+    vendor_code=st.text("ABC", min_size=1, max_size=3),
+    value=st.none() | st.sampled_from(["97", "36.60", "1:2", "on", "a|b"]),
+    refid=st.sampled_from([None, "MDC_PULS_OXIM_SAT_O2", "MDC_PRESS_BLD_ART_SYS", "MDC_RATIO_IE"]),
+    loinc=st.sampled_from([None, "2345-7"]),
+    unit=st.sampled_from([None, "%", "mm[Hg]", "kPa", "1"]),
+    vendor_unit=st.sampled_from(["", "foo"]),
+    comparator=st.sampled_from(["", "<", ">="]),
+    validity=st.sampled_from(list(Validity)),
+    status=st.sampled_from(["R", "F", "X", "C", "P"]),
+    flags=st.lists(st.sampled_from(["H", "LL", "A"]), max_size=2).map(tuple),
+    range=st.sampled_from(["", "90-100", "<90"]),
+    method=st.sampled_from(list(Method)),
+    time=st.none() | st.integers(-(10**9), 10**9).map(lambda seconds: (NOON + timedelta(seconds=seconds)).astimezone(CEST)),
+    place=st.none() | st.tuples(st.just(1), st.integers(0, 2), st.integers(0, 2), st.integers(1, 3)),
+    operator=st.sampled_from(["", "SYN-N1"]),
+    notes=st.lists(st.just("note"), max_size=2).map(tuple),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(observations=st.lists(said, max_size=5).map(tuple), episodic=st.booleans(), known=st.booleans())
+def test_whatever_is_said_the_linter_finds_no_error(
+    oximeter: MakeEntry, subject: Subject, gateway: Gateway, observations: tuple[Observation, ...], *, episodic: bool, known: bool
+) -> None:
+    """Units that a term does not have are the driver kit's business; all else of a rendered message is clean."""
+    entry = oximeter(observations=observations, episodic=episodic)
+    body = pcd01.renderer(Pcd01Settings(), gateway)(entry, subject if known else None).body
+    errors = {(found.rule, found.field, found.got) for found in lint_hl7(body) if found.severity is Severity.ERROR}
+    assert errors == set()
