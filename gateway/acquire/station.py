@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.acquire import registry
 from gateway.acquire.links import Link, parse_link
-from gateway.config import DeviceConfig
 from gateway.driver import Driver, Options
 from gateway.model import DeviceIdentity, Location
+
+if TYPE_CHECKING:
+    from gateway.config import DeviceConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from typing import cast
 
 from gateway.acquire.clock import Clock
 from gateway.acquire.links.dial import Dial
@@ -81,12 +82,16 @@ class UdpConnection(asyncio.DatagramProtocol):
         self._news = asyncio.Event()
         self._fault: LinkError | None = None
         self._closed = False
+        self._gone = asyncio.Event()
         self._transport: asyncio.DatagramTransport | None = None
         self.lost = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)  # Python 3.11's own is no subclass of it
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._gone.set()
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         del addr
@@ -124,7 +129,8 @@ class UdpConnection(asyncio.DatagramProtocol):
         self._closed = True
         self._news.set()
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
+            await self._gone.wait()
 
     def describe(self) -> str:
         return self._name
