@@ -166,6 +166,8 @@ class MllpDestination:
 
     async def _exchange(self, line: Line, message: Outgoing, frame: bytes) -> Outcome | None:
         """Send and take the answer; None: the connection ended without one."""
+        if message.id == self._last_id:
+            self._last_id = ""  # sent again after a refusal: its answer is wanted now
         line.write(frame)
         try:
             async with asyncio.timeout(self._settings.ack_timeout_s):
