@@ -291,6 +291,15 @@ def test_a_message_beyond_the_cap_is_refused(framed: Framed) -> None:
     assert line.kinds() == ["Fragment", "Fragment", "BadFrame: message too long", "Incomplete: EOT after ETB"]
 
 
+def test_frames_without_any_record_are_no_message(framed: Framed) -> None:
+    line = Line(LinkProfile(ack_eot=True))
+    line.send(ENQ + framed(1, b"\r") + EOT)
+    line.wait(1.0)
+    assert line.kinds() == ["Fragment", "Incomplete: no records"]
+    assert line.codec.data_to_send() == ACK
+    assert line.send(ENQ) == ACK
+
+
 # Sessions
 
 

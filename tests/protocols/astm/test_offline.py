@@ -124,6 +124,23 @@ def test_bare_records_without_end_are_incomplete_unless_closing_ends_them() -> N
     assert _messages(H + R, LinkProfile(close_ends=True)) == ["HR"]
 
 
+def test_bare_records_beyond_the_cap_are_given_up_and_the_next_message_is_read() -> None:
+    long = H + b"M|1|" + b"x" * 1000 + b"\r" + L
+    events = _read([long + H + L], LinkProfile(message_max=300))
+    assert events[0] == Incomplete(long[:300], 0.0, "too long")
+    assert [event.raw for event in events if isinstance(event, Message)] == [H + L]
+
+
+def test_a_babbling_line_is_told_in_pieces_and_never_held() -> None:
+    codec = Receiver()
+    codec.start(0.0)
+    told = 0
+    for n in range(100):
+        told += sum(event.size for event in codec.receive(b"x" * 1000, 0.0) if isinstance(event, BadFrame))
+        assert (n + 1) * 1000 - told < 4096
+    assert told == 98_304
+
+
 def test_bare_records_may_want_an_ack() -> None:
     codec = Receiver(LinkProfile(mode="records", ack_records=True))
     codec.start(0.0)
