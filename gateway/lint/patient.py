@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.lint.finding import Line
 from gateway.lint.forms import check_dtm
 
+_NAME_TYPES = frozenset("ABCDILMNRSTU")
 _PV1_ALLOWED = frozenset({2, 3, 19, 44, 51})
 
 
@@ -17,8 +18,7 @@ def check_pid(pid: Line) -> None:
     _ids(pid, unknown=unknown)
     if pid.require("pid-5", 5, "a name; ^^^^^^U when it is not known"):
         for repeat in range(1, len(pid.segment.repeats(5)) + 1):
-            if pid.text(5, 7, repeat) not in ("L", "U"):
-                pid.add("pid-5-type", 5, "name type L, or U for a name that is not known", component=7)
+            _name_type(pid, pid.text(5, 7, repeat))
     check_dtm(pid, 7, exact=False)
     if pid.text(8) not in ("", "F", "M", "O", "A", "N"):
         pid.add("pid-8", 8, "F, M, O, A or N")
@@ -26,6 +26,13 @@ def check_pid(pid: Line) -> None:
         pid.add("pid-11", 11, "address type M", component=7)
     if len(pid.segment.repeats(13)) > 2:
         pid.add("pid-13", 13, "two telephone numbers at most")
+
+
+def _name_type(pid: Line, kind: str) -> None:
+    if kind not in _NAME_TYPES:
+        pid.add("pid-5-type", 5, "a name type: L, or U for a name that is not known", component=7)
+    elif kind not in ("L", "U"):
+        pid.add("pid-5-nist", 5, "L or U: NIST's validator takes no other", component=7)
 
 
 def _ids(pid: Line, *, unknown: bool) -> None:

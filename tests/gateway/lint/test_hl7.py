@@ -42,6 +42,24 @@ def test_the_planted_errors_of_the_nist_sample_are_found() -> None:
     ]
 
 
+def test_the_codes_that_the_first_tf_example_gets_wrong_are_found() -> None:
+    """TF-2 E.1.1 has two context-dependent codes and a name that is not the code's; NIST's validator says the same."""
+    found = [one for one in lint_hl7(sample("tf-e-1-1").encode()) if one.rule.startswith("obx-3")]
+    assert [(one.rule, one.field, one.expected) for one in found] == [
+        ("obx-3-context", "OBX[7]-3.1", "69798"),
+        ("obx-3-context", "OBX[8]-3.1", "69799"),
+        ("obx-3-code", "OBX[11]-3", "147236^MDC_ECG_TIME_PD_QT_CORR_GL"),
+    ]
+
+
+def test_the_second_tf_example_lacks_nothing_but_the_offsets_that_c_4_asks() -> None:
+    text = sample("tf-e-1-2")
+    errors = [(one.rule, one.field) for one in lint_hl7(text.encode()) if one.severity is Severity.ERROR]
+    assert errors == [("dtm-offset", f"OBX[{n}]-14") for n in (3, 4, 5, 6, 7)]
+    mended = text.replace("|20110602045842|", "|20110602045842+0000|").replace("|20110602045842\r", "|20110602045842+0000\r")
+    assert [one for one in lint_hl7(mended.encode()) if one.severity is Severity.ERROR] == []
+
+
 SEEDED = [
     ("message", "MSH|^~\\&|", "MHS|^~\\&|"),
     ("segment-end", "\rPID", "\nPID"),
@@ -85,6 +103,7 @@ SEEDED = [
     ("pid-3-count", "SYN-0001^^^HOSP&1.2.3.4&ISO^MR", "~".join(7 * ["SYN-0001^^^HOSP^MR"])),
     ("pid-5", "Test^Patient^^^^^L", ""),
     ("pid-5-type", "Test^Patient^^^^^L", "Test^Patient"),
+    ("pid-5-nist", "Test^Patient^^^^^L", "Test^Patient^^^^^D"),
     ("pid-unknown", "1 Test St^^Testville^^^^M", 20 * "|" + "Y"),
     ("pid-8", "|19700101|F", "|19700101|female"),
     ("pid-11", "Testville^^^^M", "Testville^^^^H"),
