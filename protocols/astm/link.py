@@ -310,8 +310,7 @@ class Receiver:
         """A message for each H; the sender's reply hangs on the last."""
         bodies = parse(message.text, encoding=self._profile.encoding, lf_separates=self._profile.lf_separates)
         if not bodies:
-            if token is not None:
-                self.confirm(token)
+            self._replies = deque(reply for reply in self._replies if reply.token != token)
             return [Incomplete(message.raw, message.at, "no records")]
         raw, last = message.raw, len(bodies) - 1
         return [Message(body, raw, message.at, token if n == last else None) for n, body in enumerate(bodies)]
