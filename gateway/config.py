@@ -52,6 +52,8 @@ class GatewayConfig(Settings):
     """For devices that name none of their own."""
     data: Path = Path("/var/lib/wardlink")
     """Folder of the journal."""
+    terms: Path | None = None
+    """Folder of the site's own terminology rows (docs/terms.md); checked like ours, and refused as a whole when one is wrong."""
 
 
 class LocationConfig(Settings):

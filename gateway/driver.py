@@ -12,6 +12,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict
 
 from gateway import terms
@@ -297,7 +298,9 @@ class Driver(Generic[P, OptionsT]):
         profile: str = "",
         location: Location | None = None,
     ) -> Context[OptionsT]:
-        """A context for one device of this type; maker and model of the declaration fill what `device` leaves open."""
+        """A context for one device of this type; the declaration fills the maker, and the model where it has but one."""
+        model = self.models[0] if len(self.models) == 1 else ""
+        known = replace(device, maker=device.maker or self.maker, model=device.model or model)
         return Context(
-            driver=self, device=device, options=options, timezone=timezone, wall=wall, profile=profile, location=location
+            driver=self, device=known, options=options, timezone=timezone, wall=wall, profile=profile, location=location
         )

@@ -307,7 +307,7 @@ def decode(payload: bytes, raw: bytes = b"") -> Report:
     return msgspec.structs.replace(report, raw=raw) if raw else report
 
 
-_DECIMAL = re.compile(r"([+-]?)0*(\d+(?:\.\d+)?|\.\d+)\Z")
+_DECIMAL = re.compile(r"([+-]?)(\d*)(\.\d+)?", re.ASCII)
 
 
 def decimal_text(text: str) -> str | None:
@@ -315,12 +315,11 @@ def decimal_text(text: str) -> str | None:
 
     "098" gives "98", "+1.50" gives "1.50", ".5" gives "0.5"; no exponent, no digit grouping, no other script's digits.
     """
-    text = text.strip(" ")
-    if not text.isascii():
-        return None
-    match = _DECIMAL.match(text)
+    match = _DECIMAL.fullmatch(text.strip(" "))
     if match is None:
         return None
-    sign, digits = match.groups()
-    digits = f"0{digits}" if digits.startswith(".") else digits
+    sign, whole, fraction = match.groups(default="")
+    if not whole and not fraction:
+        return None
+    digits = (whole.lstrip("0") or "0") + fraction
     return f"-{digits}" if sign == "-" else digits

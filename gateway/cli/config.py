@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.resources import files
 
-from gateway import config
+from gateway import config, terms
 from gateway.acquire import registry
 from gateway.acquire.links import parse_link
 from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, table
@@ -49,6 +49,7 @@ def schema() -> None:
 
 def verify(found: config.Config, name: str) -> config.Config:
     """`found`, when drivers, profiles, options and links of every device exist. Raises ConfigError naming each that does not."""
+    terms.add_site_rows(found.gateway.terms)  # before any driver is imported: its codes may be the site's
     problems = []
     for device in found.device:
         try:

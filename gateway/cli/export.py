@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway import config
+from gateway import config, terms
 from gateway.cli.patients import moment
 from gateway.cli.show import ConfigOption, new_app
 from gateway.model import decode
@@ -40,7 +40,9 @@ def export(
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
     """Every reading the journal holds in a span of time, one a row, on stdout. It holds patient data: mind where it goes."""
-    rows = _rows(config.load(path).gateway.data, since, until, device)
+    own = config.load(path).gateway
+    terms.add_site_rows(own.terms)
+    rows = _rows(own.data, since, until, device)
     if form is Format.JSON:
         for row in rows:
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
