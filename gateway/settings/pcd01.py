@@ -49,7 +49,8 @@ class Pcd01Settings(Hl7Settings):
     device_label: bool = False
     """OBX-18.1: the asset tag, by which a receiver may file, instead of the EUI-64 or serial number. EI-3 stays what it is."""
     device_clock: bool = True
-    """The row MDC_ATTR_TIME_ABS: what the device's clock showed, and the gateway's time beside it (TF-2 B.8.7)."""
+    """The row MDC_ATTR_TIME_ABS: what the device's clock showed, and the gateway's time beside it (TF-2 B.8.7). For a device
+    without a clock it is the gateway's own, at the gateway's level 0.0.0."""
     sync_protocol: SyncProtocol = ""
     """The row MDC_TIME_SYNC_PROTOCOL of the gateway's own clock, where the site can vouch for it."""
     sync_accuracy_s: Annotated[str, Field(pattern=r"^(\d{1,6}(\.\d{1,6})?)?$")] = ""

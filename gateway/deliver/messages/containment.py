@@ -15,6 +15,9 @@ UNMAPPED_VMD: Final = 999
 DEVICE_CLOCK: Final = (1, 0, 0, 67975)
 """MDC_ATTR_TIME_ABS stands at the MDS under its own code: no metric of a containment tree is ever numbered there."""
 
+GATEWAY_CLOCK: Final = (0, 0, 0, 67975)
+"""The same row of the gateway's own level, for a device without a clock."""
+
 Base = timedelta | None
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway.deliver.destination import Outgoing
 from gateway.deliver.messages import Renderer
-from gateway.deliver.messages.containment import base_of
+from gateway.deliver.messages.containment import DEVICE_CLOCK, GATEWAY_CLOCK, base_of
 from gateway.deliver.messages.hl7 import CACHE_MAX, Head, dtm, gateway_ei, shifted, stamps
 from gateway.deliver.messages.pcd01_rows import TEXT, Device, Metric, Row
 from gateway.deliver.messages.values import NUMBER, absent, converted, state, typed
@@ -43,9 +43,9 @@ class _Writer:
         observations = self._observations(report)
         metrics = tuple(map(device.metric, observations))
         bases = tuple([base_of(observation, report) for observation in observations])
-        clock = self._settings.device_clock and report.device_time is not None
+        clock = GATEWAY_CLOCK if report.device_time is None else DEVICE_CLOCK
         lines = [self._head.msh(entry), self._who(report, subject)]
-        for number, rows in enumerate(device.plan(metrics, bases, clock=clock), 1):
+        for number, rows in enumerate(device.plan(metrics, bases, clock=clock if self._settings.device_clock else None), 1):
             lines.append(self._obr(number, entry, device, [observations[row.at] for row in rows if row.at >= 0]))
             self._obx(lines, rows, observations, report, device)
         return self._head.outgoing(entry, lines)
@@ -143,9 +143,10 @@ class _Writer:
         return shifted(moment, -report.clock_offset_s)
 
     def _clock(self, head: str, report: Report) -> str:
-        """What the device's clock showed, in its own offset, beside the gateway's time (TF-2 B.8.7)."""
-        shown = dtm(report.device_time or report.received_at, self._settings.time_digits)
-        return f"{head}{shown}||||||R|||{self._stamp(report.received_at)}\r"
+        """What the device's clock showed, in its own offset, beside the gateway's time (TF-2 B.8.7); or just that."""
+        now = self._stamp(report.received_at)
+        shown = now if report.device_time is None else dtm(report.device_time, self._settings.time_digits)
+        return f"{head}{shown}||||||R|||{now}\r"
 
     def _nte(self, notes: tuple[str, ...]) -> str:
         """One NTE, its comments as repetitions: TF-2 allows no second one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from gateway import terms
-from gateway.deliver.messages.containment import DEVICE_CLOCK, Base, groups, place_of
+from gateway.deliver.messages.containment import Base, groups, place_of
 from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, hd, private_system
 from gateway.model import Gateway, Kind, Method, Observation, Place, Report
 from gateway.settings.pcd01 import Pcd01Settings
@@ -96,8 +96,8 @@ class Device:
             found = self._metrics[key] = self._new_metric(o)
         return found
 
-    def plan(self, metrics: tuple[Metric, ...], bases: tuple[Base, ...], *, clock: bool) -> list[list[Row]]:
-        """The rows of each OBR in their order."""
+    def plan(self, metrics: tuple[Metric, ...], bases: tuple[Base, ...], *, clock: Place | None) -> list[list[Row]]:
+        """The rows of each OBR in their order; `clock`: where the clock's row stands."""
         key = (tuple(map(id, metrics)), bases, clock)
         found = self._plans.get(key)
         if found is None:
@@ -106,12 +106,12 @@ class Device:
             found = self._plans[key] = self._new_plan(metrics, bases, clock=clock)
         return found
 
-    def _new_plan(self, metrics: tuple[Metric, ...], bases: tuple[Base, ...], *, clock: bool) -> list[list[Row]]:
+    def _new_plan(self, metrics: tuple[Metric, ...], bases: tuple[Base, ...], *, clock: Place | None) -> list[list[Row]]:
         out, set_id = [], 0
         for number, indices in enumerate(groups([metric.place for metric in metrics], bases)):
             rows: list[tuple[Place, int, str]] = [(place, TEXT, text) for place, text in self._constant]
             if clock and number == 0:
-                rows.append((DEVICE_CLOCK, CLOCK, ""))
+                rows.append((clock, CLOCK, ""))
             rows += [(metrics[index].place, index, "") for index in indices]
             plan = []
             for place, index, text in sorted(rows):

@@ -94,7 +94,7 @@ subjects = st.none() | st.builds(
 )
 KNOWN = {"MSH", "PID", "PV1", "ORC", "OBR", "OBX", "NTE", "SPM"}
 RENDERERS = [
-    pytest.param(lambda: pcd01.renderer(Pcd01Settings(), BOX), id="pcd01"),
+    pytest.param(lambda: pcd01.renderer(Pcd01Settings(device_clock=False), BOX), id="pcd01"),
     pytest.param(lambda: lab.renderer(LabSettings(), BOX), id="lab"),
 ]
 Make = Callable[[], Renderer]

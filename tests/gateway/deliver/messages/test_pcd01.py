@@ -230,7 +230,7 @@ def test_device_without_eui64_is_named_by_serial_model_and_a_urn(render: Callabl
 
 def test_a_device_without_a_tree_names_itself_on_every_row(render: Callable[..., Message], oximeter: MakeEntry) -> None:
     message = render(oximeter(parts=(), device_time=None, clock_offset_s=None))
-    assert [row.text(18) for row in message.every("OBX")] == 2 * ["00A037009A0053DE"]
+    assert [row.text(18) for row in message.every("OBX")] == ["", *2 * ["00A037009A0053DE"]]
 
 
 def test_operator_and_notes(render: Callable[..., Message], oximeter: MakeEntry) -> None:
@@ -329,7 +329,9 @@ def test_the_gateways_own_clock_stands_at_its_own_level(render: Callable[..., Me
     assert found["0.0.0.1"][5] == "532226^MDC_TIME_SYNC_NTPV4^MDC"
     assert found["0.0.0.2"][5:7] == ("0.5", "264320^MDC_DIM_SEC^MDC^s^s^UCUM")
     assert "1.0.0.67975" not in rows(render(oximeter(), device_clock=False))
-    assert "1.0.0.67975" not in rows(render(oximeter(device_time=None, clock_offset_s=None)))
+    clockless = rows(render(oximeter(device_time=None, clock_offset_s=None)))
+    assert "1.0.0.67975" not in clockless
+    assert clockless["0.0.0.67975"][5] == clockless["0.0.0.67975"][14] == "20261121120000.000+0000"
 
 
 def test_whose_location_goes_first(render: Callable[..., Message], oximeter: MakeEntry, subject: Subject) -> None:
