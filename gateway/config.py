@@ -52,6 +52,8 @@ class GatewayConfig(Settings):
     """For devices that name none of their own."""
     data: Path = Path("/var/lib/wardlink")
     """Folder of the journal."""
+    keep_days: int = Field(default=30, ge=1, le=3650)
+    """Days that reports stay in the journal after every destination is done with them, for replay and export."""
     terms: Path | None = None
     """Folder of the site's own terminology rows (docs/terms.md); checked like ours, and refused as a whole when one is wrong."""
 

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from gateway.config import AnyDestination, Config, FhirServer, MllpLab
 from gateway.deliver.destination import Destination
 from gateway.deliver.dispatch import Dispatcher
 from gateway.deliver.messages import Renderer
+from gateway.errors import StoreError
 from gateway.model import Gateway
 from gateway.patients import acts
 from gateway.store import overview
@@ -33,6 +34,9 @@ from gateway.store.journal import Journal
 
 log = logging.getLogger(__name__)
 
+CONFIGURATION = "configuration"
+PRUNE_S = 3600.0
+"""Between two prunings: an hour's worth is small."""
 DRAIN_S = 5.0
 """Seconds that a message under way gets to be acknowledged when the gateway is told to stop; it is sent again otherwise."""
 
@@ -96,17 +100,24 @@ class Service:
         return journal
 
     async def _associate(self, journal: Journal) -> None:
-        """The configuration's fixed associations: recorded the first time they are met, then left alone."""
+        """The configuration's fixed associations: each is recorded once, then left to the people at the bedside."""
+        said = await journal.read(partial(acts.history, every_version=True))
+        known = {(one.device, one.subject.patient_id) for one in said if one.source == CONFIGURATION}
         for fixed in self.settings.association:
-            act = partial(
-                acts.associate,
-                device=fixed.device,
-                subject=fixed.patient.subject(),
-                at=fixed.since,
-                by="configuration",
-                source="configuration",
-            )
+            if (fixed.device, fixed.patient.patient_id) in known:
+                continue
+            who, since = fixed.patient.subject(), fixed.since
+            act = partial(acts.associate, device=fixed.device, subject=who, at=since, by=CONFIGURATION, source=CONFIGURATION)
             await journal.act(act)
+
+    async def _prune(self, journal: Journal) -> None:
+        """Forget, in small steps and now and then, what every destination has been done with for long enough."""
+        while True:
+            try:
+                await journal.prune(datetime.now(UTC) - timedelta(days=self.settings.gateway.keep_days))
+            except StoreError as error:
+                log.warning("old reports could not be forgotten: %s", error)
+            await asyncio.sleep(PRUNE_S)
 
     async def _deliver(self, journal: Journal, stack: AsyncExitStack) -> list[asyncio.Task[None]]:
         wanted = self.settings.destination
@@ -115,8 +126,9 @@ class Service:
             stack.push_async_callback(destination.close)
             dispatcher = Dispatcher(journal, settings.id, destination, make_renderer(settings, journal.gateway), settings)
             self._routes.append(_Route(settings, destination, dispatcher))
-        await journal.use({settings.id: settings.takes for settings in wanted})
+        await journal.use({one.id: one.takes for one in wanted}, begin_now=[one.id for one in wanted if one.begin == "now"])
         tasks = [asyncio.create_task(route.dispatcher.run(), name=f"destination {route.settings.id}") for route in self._routes]
+        tasks.append(asyncio.create_task(self._prune(journal), name="prune"))
         stack.push_async_callback(_stop, tasks)
         return tasks
 

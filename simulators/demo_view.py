@@ -24,7 +24,7 @@ def view(status: dict[str, Any] | None) -> RenderableType:
     if status is None:
         return Text("The gateway does not answer.")
     journal = status["journal"]
-    title = Text(f"{status['gateway']} {status['eui64']}   journal: {journal['reports']} reports", style="bold")
+    title = Text(f"{status['gateway']} {status['eui64']}   journal: {journal['last_report']} reports", style="bold")
     return Group(
         title, _devices(status["devices"]), _destinations(status, journal["destinations"]), Text("Ctrl-C ends.", style="dim")
     )

@@ -52,6 +52,12 @@ def _print(found: dict[str, Any]) -> None:
     heads = ("destination", "state", "waiting", "oldest", "held", "parked", "last ack", "where")
     rows = [_route(one, states.get(one["id"], {})) for one in found["journal"]["destinations"]]
     table("Destinations", heads, rows)
+    for one in found["journal"]["destinations"]:
+        for reason, n in one["parked_by_reason"].items():
+            print(f"{one['id']}: {n} parked: {reason}")
+        if one["held_by_device"]:
+            waiting = ", ".join(f"{device} {n}" for device, n in one["held_by_device"].items())
+            print(f"{one['id']}: held until a patient is known: {waiting}")
     for one in found["journal"]["incomplete"]:
         print(f"incomplete transmission of {one['device']}, {one['received_at']}: {one['reason']} ({one['size']} bytes)")
 
@@ -68,11 +74,11 @@ def _route(one: dict[str, Any], live: dict[str, Any]) -> tuple[object, ...]:
     return one["id"], state, one["waiting"], age(one["oldest"]), one["held"], one["parked"], ack, where
 
 
-def age(moment: str | None) -> str:
+def age(moment: str | datetime | None) -> str:
     """How long ago, in the largest unit that says it."""
     if not moment:
         return "-"
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(str(moment))).total_seconds()
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {unit} ago"

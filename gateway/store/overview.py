@@ -1,64 +1,46 @@
-"""What the journal holds at this moment, for `status` and the screens."""
+"""The journal's state as one JSON document, for the control socket and `wardlink status --json`."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import Any
 
-from gateway.store import statement
+from gateway.store import statement, status
+from gateway.store.status import Queue
 
 INCOMPLETE_MAX = 20
-"""Incomplete transmissions that are listed, newest first."""
-_DESTINATIONS = "SELECT id, takes, cursor, until, last_code, last_ack_at, trouble, trouble_at FROM destinations ORDER BY id"
-_OLDEST = (
-    "SELECT min(at) FROM (SELECT min(received_at) AS at FROM behind WHERE destination = :id AND state IN ('due', 'retry')"
-    " UNION ALL SELECT received_at FROM (SELECT received_at FROM reports WHERE id > :cursor"
-    " AND category IN (SELECT value FROM json_each(:takes)) ORDER BY id LIMIT 1))"
-)
+"""Incomplete transmissions that are listed: more than a person clears in one go."""
 
 
 def overview(conn: sqlite3.Connection) -> dict[str, Any]:
-    """Reports kept, each destination's queue, the account, and broken-off transmissions; consistent inside a transaction."""
+    """Queues, account, counts by line, broken-off transmissions; consistent inside a transaction."""
     lines = statement.statement(conn)
-    reports, last = conn.execute("SELECT count(*), max(received_at) FROM reports").fetchone()
+    (last,) = conn.execute("SELECT coalesce(max(id), 0) FROM reports").fetchone()
     return {
-        "reports": reports,
         "last_report": last,
-        "destinations": _destinations(conn, lines),
+        "destinations": [_queue(queue, lines) for queue in status.queues(conn)],
         "account": [line.as_json() for line in lines],
-        "incomplete": _incomplete(conn),
-        "counters": [
-            {"device": device, "what": what, "n": n, "last_at": at}
-            for device, what, n, at in conn.execute("SELECT device, what, n, last_at FROM counters").fetchall()
+        "incomplete": [
+            {"id": one.id, "device": one.device, "received_at": one.received_at, "reason": one.reason, "size": len(one.raw)}
+            for one in status.incomplete(conn, limit=INCOMPLETE_MAX)
         ],
+        "counters": [{"device": c.device, "what": c.what, "n": c.n, "last_at": c.last_at} for c in status.counters(conn)],
     }
 
 
-def _destinations(conn: sqlite3.Connection, lines: list[statement.Line]) -> list[dict[str, Any]]:
-    found = []
-    for name, takes, cursor, until, code, ack_at, trouble, trouble_at in conn.execute(_DESTINATIONS).fetchall():
-        own = [line for line in lines if line.destination == name]
-        (oldest,) = conn.execute(_OLDEST, {"id": name, "cursor": cursor, "takes": takes}).fetchone()
-        found.append(
-            {
-                "id": name,
-                "in_use": until is None,
-                "delivered": sum(line.delivered for line in own),
-                "waiting": sum(line.waiting for line in own),
-                "held": sum(line.held for line in own),
-                "parked": sum(line.parked for line in own),
-                "oldest": oldest,
-                "last_code": code,
-                "last_ack_at": ack_at,
-                "trouble": trouble,
-                "trouble_at": trouble_at,
-            }
-        )
-    return found
-
-
-def _incomplete(conn: sqlite3.Connection) -> list[dict[str, Any]]:
-    rows = conn.execute(
-        "SELECT id, device, received_at, reason, length(raw) FROM incomplete ORDER BY id DESC LIMIT ?", (INCOMPLETE_MAX,)
-    ).fetchall()
-    return [dict(zip(("id", "device", "received_at", "reason", "size"), row, strict=True)) for row in rows]
+def _queue(queue: Queue, lines: list[statement.Line]) -> dict[str, Any]:
+    return {
+        "id": queue.destination,
+        "in_use": queue.in_use,
+        "delivered": sum(line.delivered for line in lines if line.destination == queue.destination),
+        "waiting": queue.depth,
+        "oldest": queue.oldest,
+        "held": sum(queue.held.values()),
+        "held_by_device": queue.held,
+        "parked": sum(queue.parked.values()),
+        "parked_by_reason": queue.parked,
+        "last_code": queue.last_code,
+        "last_ack_at": queue.last_ack_at,
+        "trouble": queue.trouble,
+        "trouble_at": queue.trouble_at,
+    }
