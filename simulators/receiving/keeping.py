@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,9 +97,10 @@ def _text(body: bytes) -> dict[str, str]:
 
 
 def _appending(path: Path) -> BinaryIO:
-    torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
     path.touch(mode=0o600)
-    file = path.open("ab")
-    if torn:
-        file.write(b"\n")
+    file = path.open("ab+")
+    if file.tell() > 0:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.write(b"\n")  # end the line that a kill cut off
     return file

@@ -15,6 +15,9 @@ from simulators.receiving.behaviour import Act, Behaviour, Script
 from simulators.receiving.keeping import Keeping
 
 GARBAGE = b"\x00HTTP/1.1 200 OK\r\n\r\nthis is no acknowledgement\x1c\r"
+ON_COMMAND = ack.Error("207", text="refused on command")
+"""Application internal error: it says nothing of the message, so that MSA-1 alone decides at the sender."""
+UNREADABLE = ack.Error("100", text="no message that can be read")
 CONNECTIONS_MAX = 200
 """One hospital's senders; more is a mistake that should show."""
 
@@ -91,9 +94,7 @@ class MllpDoor:
 
     def _build(self, message: Message | None, code: Code, *, wrong: bool) -> bytes:
         self._answers += 1
-        refused = code not in (Code.AA, Code.CA)
-        # 207, application internal error: says nothing of the message, so MSA-1 alone is tried
-        errors = (ack.Error("207", text="refused on command"),) if refused else ()
+        errors = () if code in (Code.AA, Code.CA) else (ON_COMMAND if message is not None else UNREADABLE,)
         body = ack.build(message, code, control_id=f"R{self._answers}", time=self._now(), errors=errors)
         if wrong and message is not None:
             id_ = message.text("MSH", 10).encode()
