@@ -17,7 +17,7 @@ class Element(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="cam
     """Base of all: FHIR's names are ours in camel case."""
 
 
-class Coding(Element):
+class Coding(Element, frozen=True, kw_only=True):
     """A code and the system it is from."""
 
     system: str | None = None
@@ -25,14 +25,14 @@ class Coding(Element):
     display: str | None = None
 
 
-class CodeableConcept(Element):
+class CodeableConcept(Element, frozen=True, kw_only=True):
     """One concept in several codings."""
 
     coding: tuple[Coding, ...] = ()
     text: str | None = None
 
 
-class Identifier(Element):
+class Identifier(Element, frozen=True, kw_only=True):
     """A number and who gave it."""
 
     type: CodeableConcept | None = None
@@ -40,7 +40,7 @@ class Identifier(Element):
     value: str | None = None
 
 
-class Reference(Element):
+class Reference(Element, frozen=True, kw_only=True):
     """A pointer: to an entry of the Bundle by `reference`, or to somebody by `identifier`."""
 
     reference: str | None = None
@@ -48,7 +48,7 @@ class Reference(Element):
     identifier: Identifier | None = None
 
 
-class Quantity(Element):
+class Quantity(Element, frozen=True, kw_only=True):
     """A measured amount; `value` is the device's own digits."""
 
     value: Raw | None = None
@@ -58,14 +58,14 @@ class Quantity(Element):
     code: str | None = None
 
 
-class Ratio(Element):
+class Ratio(Element, frozen=True, kw_only=True):
     """A relation of two numbers (I:E)."""
 
     numerator: Quantity
     denominator: Quantity
 
 
-class SampledData(Element):
+class SampledData(Element, frozen=True, kw_only=True):
     """A curve: `period` in milliseconds, samples in `data` separated by spaces."""
 
     origin: Quantity
@@ -75,13 +75,13 @@ class SampledData(Element):
     data: str
 
 
-class Annotation(Element):
+class Annotation(Element, frozen=True, kw_only=True):
     """A remark."""
 
     text: str
 
 
-class ReferenceRange(Element):
+class ReferenceRange(Element, frozen=True, kw_only=True):
     """What is normal (lab), or where the alarm limits are (bedside)."""
 
     low: Quantity | None = None
@@ -90,13 +90,13 @@ class ReferenceRange(Element):
     text: str | None = None
 
 
-class Meta(Element):
+class Meta(Element, frozen=True, kw_only=True):
     """Labels of a resource."""
 
     security: tuple[Coding, ...] = ()
 
 
-class Component(Element):
+class Component(Element, frozen=True, kw_only=True):
     """A part of an Observation that has a value of its own."""
 
     code: Raw
@@ -109,7 +109,7 @@ class Component(Element):
     reference_range: tuple[ReferenceRange, ...] = ()
 
 
-class Observation(Element, tag_field="resourceType", tag="Observation"):
+class Observation(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="Observation"):
     """One thing a device said."""
 
     meta: Meta | None = None
@@ -137,27 +137,27 @@ class Observation(Element, tag_field="resourceType", tag="Observation"):
     component: tuple[Component, ...] = ()
 
 
-class Udi(Element):
+class Udi(Element, frozen=True, kw_only=True):
     """Device.udiCarrier: the whole label text, or the device identifier alone."""
 
     device_identifier: str | None = None
     carrier_h_r_f: str | None = None
 
 
-class DeviceName(Element):
+class DeviceName(Element, frozen=True, kw_only=True):
     """A name and what sort of name it is."""
 
     name: str
     type: str
 
 
-class Version(Element):
+class Version(Element, frozen=True, kw_only=True):
     """Device.version: the firmware."""
 
     value: str
 
 
-class Device(Element, tag_field="resourceType", tag="Device"):
+class Device(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="Device"):
     """The device as a whole (PoCD: MdsDevice)."""
 
     identifier: tuple[Identifier, ...]
@@ -171,7 +171,7 @@ class Device(Element, tag_field="resourceType", tag="Device"):
     version: tuple[Version, ...] = ()
 
 
-class DeviceMetric(Element, tag_field="resourceType", tag="DeviceMetric"):
+class DeviceMetric(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="DeviceMetric"):
     """One metric of a device; the only place of the MDC unit (PoCD)."""
 
     identifier: tuple[Identifier, ...]
@@ -182,14 +182,14 @@ class DeviceMetric(Element, tag_field="resourceType", tag="DeviceMetric"):
     category: str
 
 
-class HumanName(Element):
+class HumanName(Element, frozen=True, kw_only=True):
     """A name."""
 
     family: str | None = None
     given: tuple[str, ...] = ()
 
 
-class Patient(Element, tag_field="resourceType", tag="Patient"):
+class Patient(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="Patient"):
     """What is known of a patient, for a server that has never heard of them."""
 
     identifier: tuple[Identifier, ...]
@@ -198,14 +198,14 @@ class Patient(Element, tag_field="resourceType", tag="Patient"):
     birth_date: str | None = None
 
 
-class Collection(Element):
+class Collection(Element, frozen=True, kw_only=True):
     """Specimen.collection."""
 
     collected_date_time: str | None = None
     body_site: CodeableConcept | None = None
 
 
-class Specimen(Element, tag_field="resourceType", tag="Specimen"):
+class Specimen(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="Specimen"):
     """What was examined."""
 
     identifier: tuple[Identifier, ...]
@@ -216,7 +216,7 @@ class Specimen(Element, tag_field="resourceType", tag="Specimen"):
     collection: Collection | None = None
 
 
-class DiagnosticReport(Element, tag_field="resourceType", tag="DiagnosticReport"):
+class DiagnosticReport(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="DiagnosticReport"):
     """A laboratory report: which results belong together."""
 
     identifier: tuple[Identifier, ...]
@@ -232,7 +232,7 @@ class DiagnosticReport(Element, tag_field="resourceType", tag="DiagnosticReport"
     result: tuple[Reference, ...]
 
 
-class Request(Element):
+class Request(Element, frozen=True, kw_only=True):
     """Bundle.entry.request."""
 
     method: str
@@ -240,7 +240,7 @@ class Request(Element):
     if_none_exist: str | None = None
 
 
-class Entry(Element):
+class Entry(Element, frozen=True, kw_only=True):
     """Bundle.entry."""
 
     full_url: str
@@ -248,7 +248,7 @@ class Entry(Element):
     request: Request
 
 
-class Bundle(Element, tag_field="resourceType", tag="Bundle"):
+class Bundle(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="Bundle"):
     """The transaction."""
 
     identifier: Identifier

@@ -122,7 +122,7 @@ def value(observation: Observation, unit: Quantity, vendor_system: str) -> Value
 
 
 def reason(observation: Observation) -> Raw:
-    """dataAbsentReason."""
+    """Why there is no value (dataAbsentReason)."""
     return _REASONS[observation.validity]
 
 
@@ -154,7 +154,7 @@ def ranges(observation: Observation, unit: Quantity, category: Category) -> tupl
 def query(system: str | None, own: str) -> str:
     """An identifier as a search parameter: FHIR's separators escaped, then what a URL cannot hold."""
     escaped = re.sub(r"([\\|,$])", r"\\\1", own)
-    token = quote(escaped, safe="~")
+    token = quote(escaped, safe=":/~")
     return f"identifier={quote(system, safe=':/~')}|{token}" if system else f"identifier={token}"
 
 
