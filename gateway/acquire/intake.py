@@ -215,7 +215,7 @@ class Intake:
             self._holding(error)
 
     def _holding(self, error: StoreError) -> None:
-        self._status.change(State.HOLDING, str(error), self._clock.wall())
+        self._status.change(State.HOLDING, f"the journal takes no reports: {error}", self._clock.wall())
 
     def _working(self) -> None:
         if self._status.state is State.HOLDING:

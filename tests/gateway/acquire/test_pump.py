@@ -123,7 +123,7 @@ async def test_a_stream_without_answers_is_held_and_not_read_until_the_journal_w
     for expected in (1.0, 2.0):
         await one.clock.sleeping()
         assert one.clock.slept[-1] == expected
-        assert (one.status.state, one.status.reason) == (State.HOLDING, "disk full")
+        assert (one.status.state, one.status.reason) == (State.HOLDING, "the journal takes no reports: disk full")
         one.clock.advance(expected)
     await task
     assert one.log == ["start", "failed keep 97", "failed keep 97", "failed keep 97", "keep 97", "keep 98"]

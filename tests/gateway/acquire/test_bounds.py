@@ -1,0 +1,111 @@
+"""What acquisition remembers of a device is bounded, and what it makes of a configured one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from gateway.acquire.links.listen import ListenLink
+from gateway.acquire.links.serial import SerialLink
+from gateway.acquire.station import station
+from gateway.acquire.status import REASONS_MAX, VALUES_MAX, DeviceStatus
+from gateway.acquire.thinning import SHAPES_MAX, Thinning
+from gateway.config import DeviceConfig
+from gateway.errors import ConfigError
+from gateway.model import Category, DeviceIdentity, Kind, Observation, Report
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def report(
+    *codes: str,
+    at_s: float = 0,
+    value: str = "1",
+    kind: Kind = Kind.NUMERIC,
+    category: Category = Category.VITALS,
+    episodic: bool = False,
+) -> Report:
+    seen = tuple(Observation(kind=kind, vendor_code=code, value=value) for code in codes)
+    at = NOW + timedelta(seconds=at_s)
+    device = DeviceIdentity(id="BED-1")
+    return Report(device=device, driver="fake", category=category, received_at=at, observations=seen, episodic=episodic)
+
+
+def test_last_values_counts_and_texts_of_a_hostile_device_are_bounded() -> None:
+    status = DeviceStatus("BED-1", "fake", "memory", NOW)
+    status.kept([report(*(f"c{n}" for n in range(VALUES_MAX + 50)))])
+    status.kept([report("c0", value="2" * 100_000), report("wave", value="1 2 3", kind=Kind.WAVEFORM)])
+    assert len(status.values) == VALUES_MAX
+    assert status.values["c0"].value == "2" * 80 + "…"
+    assert "wave" not in status.values
+    for n in range(REASONS_MAX + 10):
+        status.count(f"bad: {n}")
+    status.count("bad: 0")
+    assert (len(status.counts), status.counts["other"], status.counts["bad: 0"]) == (REASONS_MAX + 1, 10, 2)
+
+
+def thinned(thinning: Thinning, *reports: Report) -> list[bool]:
+    return [thinning.wanted([one]) == [one] for one in reports]
+
+
+@pytest.mark.parametrize(
+    ("reports", "kept"),
+    [
+        ((report("X"), report("X", at_s=9), report("X", at_s=10), report("X", at_s=19.9)), [True, False, True, False]),
+        ((report("X"), report("Y"), report("X", at_s=1), report("Y", at_s=1)), [True, True, False, False]),
+        (
+            (report("X"), report("X", episodic=True), report("X", category=Category.EVENTS), report("X", category=Category.LAB)),
+            [True] * 4,
+        ),
+        ((report("X"), report(), report()), [True] * 3),
+        ((report("X"), report("X", at_s=-100)), [True, True]),
+    ],
+    ids=[
+        "by interval",
+        "settings apart from measurements",
+        "only continuous vitals",
+        "never an empty report",
+        "a clock set back",
+    ],
+)
+def test_thinning(reports: tuple[Report, ...], kept: list[bool]) -> None:
+    assert thinned(Thinning(10), *reports) == kept
+    assert thinned(Thinning(0), *reports) == [True] * len(reports)
+
+
+def test_thinning_of_a_device_with_ever_new_codes_is_bounded() -> None:
+    thinning = Thinning(10)
+    assert all(thinned(thinning, *(report(f"c{n}") for n in range(1000))))
+    assert len(thinning._last) == SHAPES_MAX
+
+
+def test_a_configured_device_becomes_a_station_with_its_drivers_line() -> None:
+    device = DeviceConfig(
+        id="BED-1", driver="pb840", link="serial:///dev/ttyUSB0", interval_s=60, location={"point_of_care": "4E"}, options={"interval_s": 5}
+    )  # fmt: skip
+    found = station(device, ZoneInfo("Europe/Berlin"))
+    assert isinstance(found.link, SerialLink)
+    assert found.link.describe() == "/dev/ttyUSB0 9600 8N1 rtscts"
+    assert (found.identity.id, found.interval_s, str(found.timezone)) == ("BED-1", 60, "Europe/Berlin")
+    assert found.location is not None
+    assert found.location.point_of_care == "4E"
+    lab = station(DeviceConfig(id="L", driver="astm", profile="sysmex-xn", link="tcp-listen://0.0.0.0:12001"), UTC)
+    assert isinstance(lab.link, ListenLink)
+    assert lab.profile == "sysmex-xn"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"driver": "pb84"}, "did you mean 'pb840'"),
+        ({"profile": "sysmex-xn"}, "the driver pb840 has no profiles"),
+        ({"link": "serial:/dev/ttyUSB0"}, "expected one of serial://"),
+        ({"options": {"intervall_s": 1}}, "did you mean 'interval_s'"),
+    ],
+)
+def test_a_wrong_device_is_a_config_error(more: dict[str, object], said: str) -> None:
+    good: dict[str, object] = {"id": "BED-1", "driver": "pb840", "link": "serial:///dev/ttyUSB0"}
+    with pytest.raises(ConfigError, match=said):
+        station(DeviceConfig.model_validate({**good, **more}), UTC)
