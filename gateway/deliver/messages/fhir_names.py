@@ -43,9 +43,10 @@ def full_url(kind: str, identifier: Identifier) -> str:
     return uuid.uuid5(_SPACE, f"{kind}\x1f{identifier.system}\x1f{identifier.value}").urn
 
 
-def create(kind: str, identifier: Identifier, resource: Resource, url: str = "") -> Raw:
-    """An entry that makes the resource unless one with the identifier exists."""
-    request = Request(method="POST", url=kind, if_none_exist=query(identifier.system, identifier.value or ""))
+def create(kind: str, identifier: Identifier, resource: Resource, url: str = "", condition: str = "") -> Raw:
+    """An entry that makes the resource unless one with the identifier exists; `condition`: the query for that, when known."""
+    condition = condition or query(identifier.system, identifier.value or "")
+    request = Request(method="POST", url=kind, if_none_exist=condition)
     return raw(Entry(full_url=url or full_url(kind, identifier), resource=resource, request=request))
 
 

@@ -15,7 +15,7 @@ from gateway.deliver.messages.fhir_names import create, full_url
 from gateway.deliver.messages.fhir_patient import Person
 from gateway.deliver.messages.fhir_types import Annotation, Coding, Component, Identifier, Meta, Reference
 from gateway.deliver.messages.fhir_types import Observation as Resource
-from gateway.deliver.messages.fhir_values import Value, interpretation, moment, ranges, reason, text, value
+from gateway.deliver.messages.fhir_values import Value, interpretation, moment, query, ranges, reason, text, value
 from gateway.deliver.messages.hl7 import shifted
 from gateway.deliver.messages.values import absent
 from gateway.model import Category, Entry, Observation, Place, Report, Validity
@@ -83,6 +83,10 @@ class Writer:
         self._settings, self._context, self._category = settings, context, report.category
         self._lab = report.category in LABS
         self._now = moment(self._instant(report))
+        everything = context.name("observation")
+        # a UUID of the row, its last group counting: one hash for a report instead of one for each value
+        self._urls = full_url("Observation", everything)[:-12]
+        self._condition = query(context.system, "")
         self._notes = self._of_report(report)
         self._encounter = context.person.encounter if context.person is not None else None
 
@@ -102,14 +106,14 @@ class Writer:
         found = _NO_VALUE if absent(o) else value(o, metric.unit, self._context.vendor)
         missing = reason(o) if found == _NO_VALUE else None
         category = metric.vital if self._context.person is not None else metric.category
-        return self._made(str(index + 1), [o], [metric], _Content(metric.code, category, metric.device, found, missing))
+        return self._made(index, [o], [metric], _Content(metric.code, category, metric.device, found, missing))
 
     def _panel(self, index: int, members: list[Observation], metrics: list[Metric]) -> Made:
         equipment = self._context.equipment
         category = VITAL if self._context.person is not None else metrics[0].category
         component = tuple(map(self._component, members, metrics))
         content = _Content(equipment.panel_code(metrics[0].panel), category, equipment.reference, component=component)
-        return self._made(f"{index + 1}p", members, metrics, content)
+        return self._made(index, members, metrics, content)
 
     def _component(self, o: Observation, metric: Metric) -> Component:
         found = _NO_VALUE if absent(o) else value(o, metric.unit, self._context.vendor)
@@ -122,13 +126,13 @@ class Writer:
             reference_range=ranges(o, metric.unit, self._category),
         )
 
-    def _made(self, what: str, members: list[Observation], metrics: list[Metric], content: _Content) -> Made:
+    def _made(self, index: int, members: list[Observation], metrics: list[Metric], content: _Content) -> Made:
         first, context, found = members[0], self._context, content.value
         alone = not content.component
-        identifier = context.name(what)
+        identifier = context.name(f"{index + 1}" if alone else f"{index + 1}p")
         status = self._status(members)
         resource = Resource(
-            meta=_TEST if any(o.validity in _UNREAL for o in members) else None,
+            meta=_TEST if not _UNREAL.isdisjoint([o.validity for o in members]) else None,
             identifier=(identifier,),
             based_on=context.orders,
             status=status,
@@ -149,25 +153,26 @@ class Writer:
             note=self._note(members),
             specimen=context.specimen,
             device=content.device,
-            reference_range=ranges(first, metrics[0].unit, self._category) if alone else (),
+            reference_range=ranges(first, metrics[0].unit, self._category) if alone and first.range else (),
             component=content.component,
         )
-        url = full_url("Observation", identifier)
-        return Made(create("Observation", identifier, resource, url), url, status, content.code)
+        url = f"{self._urls}{index + 1:012x}"
+        entry = create("Observation", identifier, resource, url, f"{self._condition}{identifier.value}")
+        return Made(entry, url, status, content.code)
 
     def _status(self, members: list[Observation]) -> str:
         """Observation.status; a value that is missing at the bedside is final: the device has said all it will say."""
         first = members[0]
+        states = {o.validity for o in members}
         if all(map(absent, members)) and first.status not in ("D", "W"):
             if self._lab:
                 return "cancelled"
             return "preliminary" if first.validity is Validity.ONGOING else "final"
-        if any(o.validity is Validity.VALIDATED for o in members):
+        if Validity.VALIDATED in states:
             return "final"
         raw_status = "preliminary" if self._lab else self._settings.raw_status
         found = raw_status if first.status in ("R", "X", "") else STATUS.get(first.status, "unknown")
-        early = any(o.validity is Validity.EARLY for o in members)
-        return "preliminary" if early and found == "final" else found
+        return "preliminary" if Validity.EARLY in states and found == "final" else found
 
     def _instant(self, report: Report) -> datetime:
         """A bedside report's instant is the gateway's (the device's own, corrected); a lab report's is collection or result."""
