@@ -49,7 +49,6 @@ class StreamConnection:
 
     def cut(self) -> None:
         """End it at once: a waiting read returns b""."""
-        self._reader.feed_eof()
         self._writer.transport.abort()
 
     def describe(self) -> str:
