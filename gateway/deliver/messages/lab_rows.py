@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway import terms
 from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, private_system, stamps
-from gateway.deliver.messages.values import typed
+from gateway.deliver.messages.values import analyte_loinc, typed
 from gateway.model import ABSENT, Gateway, Kind, Observation, Report, Validity
 from gateway.settings.lab import LabSettings
 from protocols.hl7v2.message import escape, field, segment
@@ -43,7 +43,8 @@ class Rows:
         """OBX-3: LOINC, the maker's code beside it; or the maker's alone."""
         o = observation
         own = (o.vendor_code, o.vendor_text, private_system(self._settings, report))
-        return self._code(o.loinc, o.refid, o.unit, own)
+        loinc = analyte_loinc(o, report, inferred=self._settings.inferred)
+        return self._code(loinc, o.refid, o.unit, own)
 
     def _new_code(self, loinc: str | None, refid: str | None, unit: str | None, own: tuple[str, str, str]) -> str:
         found = terms.loinc(loinc) if loinc else None

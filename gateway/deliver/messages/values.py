@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from gateway import terms
-from gateway.model import ABSENT, Kind, Observation, Validity
+from gateway.model import ABSENT, Kind, Observation, Report, Validity
 from protocols.hl7v2.message import escape, field
 
 NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
@@ -102,3 +102,12 @@ def _limits(text: str, code: str, unit: str, wanted: str) -> str | None:
             return None
         out, end = f"{out}{text[end : match.start()]}{number[0]}", match.end()
     return out + text[end:]
+
+
+def analyte_loinc(observation: Observation, report: Report, *, inferred: bool) -> str | None:
+    """The observation's LOINC; where a site enables inferred rows, also one that the terms only infer from the maker's code."""
+    if observation.loinc or observation.refid or not inferred:
+        return observation.loinc
+    specimen = report.specimen.type if report.specimen else ""
+    found = terms.analyte(report.device.maker, observation.vendor_code, observation.unit, specimen=specimen, inferred=True)
+    return found.loinc.code if found else None

@@ -11,7 +11,7 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
 from gateway.deliver.messages import lab
-from gateway.model import Category, Entry, Gateway, Given, Kind, Observation, Order, Specimen, Subject, Validity
+from gateway.model import Category, DeviceIdentity, Entry, Gateway, Given, Kind, Observation, Order, Specimen, Subject, Validity
 from gateway.settings.lab import LabSettings
 from protocols.hl7v2.message import Message, parse
 
@@ -209,3 +209,12 @@ def test_a_listed_conversion_changes_code_and_unit_together(render: Callable[...
     glucose = one(vendor_code="GLU", loinc="2345-7", value="90", unit="mg/dL", vendor_unit="mg/dl")
     row = render(analyzer(observations=(glucose,)), convert={"2345-7": "mmol/L"}).every("OBX")[0]
     assert (row.text(3), row.text(3, 4), row.raw(5), row.raw(6)) == ("14749-6", "GLU", "5.00", "mmol/L^mmol/L^UCUM")
+
+
+@pytest.mark.parametrize(("inferred", "code"), [(False, "685"), (True, "1742-6")])
+def test_an_inferred_loinc_is_sent_only_where_the_site_enables_it(
+    analyzer: MakeEntry, render: Callable[..., Message], inferred: bool, code: str
+) -> None:
+    roche = DeviceIdentity(id="LAB", maker="Roche")
+    entry = analyzer(device=roche, specimen=None, observations=(one(vendor_code="685", unit="U/L"),))
+    assert render(entry, inferred=inferred).text("OBX", 3) == code
