@@ -24,7 +24,7 @@ _SCHEMES = {
     "tcp-listen": "gateway.acquire.links.listen",
     "rfc2217": "gateway.acquire.links.rfc2217",
     "udp": "gateway.acquire.links.udp",
-    "trace": "gateway.acquire.links.trace",
+    "trace": "gateway.acquire.links.replay",
 }
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from gateway.acquire.links import parse_link
 from gateway.acquire.links.listen import ListenSpec
+from gateway.acquire.links.replay import TraceSpec
 from gateway.acquire.links.rfc2217 import Rfc2217Spec
 from gateway.acquire.links.serial import SerialSpec
 from gateway.acquire.links.tcp import TcpSpec
-from gateway.acquire.links.trace import TraceSpec
 from gateway.acquire.links.udp import UdpSpec
 from gateway.driver import LineSettings
 from gateway.errors import ConfigError

@@ -151,7 +151,7 @@ async def test_a_replay_is_paced_by_its_speed(tmp_path: Path, monkeypatch: pytes
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(trace.asyncio, "sleep", sleep)  # type: ignore[attr-defined]
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     assert [await connection.read(), await connection.read(), await connection.read()] == [b"m 1\n", b"m 2\nm", b""]
     assert slept == [0.05, 0.675]
 
