@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.acquire import offline, recording, registry
+from gateway.acquire.flow import Chunk
 from gateway.driver import Driver
 from gateway.model import DeviceIdentity
 from gateway.readings import readings
@@ -26,9 +27,7 @@ def decode(folder: Path, split: int) -> list[dict[str, Any]]:
     )
     (flow,) = recording.read(folder / "wire.bin", (folder / "wire.bin").read_bytes())
     flow.chunks = [
-        recording.Chunk(chunk.t_s, chunk.data[at : at + split])
-        for chunk in flow.chunks
-        for at in range(0, len(chunk.data), split)
+        Chunk(chunk.t_s, chunk.data[at : at + split]) for chunk in flow.chunks for at in range(0, len(chunk.data), split)
     ]
     reports = [item for item in offline.decode(flow, driver.codec(options), context) if not isinstance(item, offline.Faults)]
     return [dict(reading) for report in reports for reading in readings(report, received_known=False)]

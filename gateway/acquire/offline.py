@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.acquire.recording import Flow
+from gateway.acquire.flow import Flow
 from gateway.driver import Context
 from gateway.model import Report
 from protocols.sansio import BadFrame, Codec, Event, Fragment, Incomplete, Message, Note

@@ -10,7 +10,7 @@ from typing import Any
 
 import dpkt
 
-from gateway.acquire.recording import Chunk, Flow
+from gateway.acquire.flow import Chunk, Flow
 from gateway.errors import ConfigError
 
 _AHEAD_MAX = 4096

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
+from gateway.acquire.flow import Chunk, Flow
 from gateway.acquire.links.trace import is_trace, read_trace_bytes
 from gateway.errors import ConfigError
 
 SIZE_MAX = 1024 * 1024 * 1024
 """Bytes of a recording: a day of fifty monitors; more does not fit a small box's memory."""
 _PCAP_MAGIC = (b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1", b"\x0a\x0d\x0d\x0a")
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Bytes that arrived together, `t_s` seconds after `Flow.started`."""
-
-    t_s: float
-    data: bytes
-
-
-@dataclass(slots=True)
-class Flow:
-    """One direction of one connection. `started` is None where the file knows no time. A `datagram` chunk is a whole message."""
-
-    name: str
-    started: datetime | None
-    chunks: list[Chunk] = field(default_factory=list)
-    datagram: bool = False
 
 
 def read(path: Path | None, data: bytes) -> list[Flow]:
