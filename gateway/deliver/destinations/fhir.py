@@ -29,7 +29,7 @@ from aiohttp import (
 from yarl import URL
 
 from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused, Retry
-from gateway.deliver.destinations.fhir_answer import Conflict, Request, Words, count, judge, requests
+from gateway.deliver.destinations.fhir_answer import Answer, Conflict, Request, Words, count, judge, requests
 from gateway.errors import ConfigError, LocalProtocolError
 from gateway.security.explain import Peer, explain, look
 from gateway.security.tls import check_key, client_context, key_path
@@ -127,8 +127,8 @@ class FhirDestination:
         if body is None:
             await self.close()
             return Retry(f"{self._peer.address}: HTTP {response.status} with an answer of more than {ANSWER_MAX} bytes: not read")
-        after = response.headers.get("Retry-After", "")
-        result = judge(response.status, body, sent, after, self._now(), Words(message.body))
+        answer = Answer(response.status, body, response.headers.get("Retry-After", ""))
+        result = judge(answer, sent, Words(message.body), self._now())
         return replace(result, why=f"{self._peer.address}: {result.why}") if isinstance(result, Retry) else result
 
     async def _settle(self, conflict: Conflict) -> Outcome:
@@ -180,9 +180,7 @@ class FhirDestination:
             check_key(path, credential=own.startswith("credential:"))
             token = path.read_text("ascii").strip() if path.stat().st_size <= TOKEN_MAX else ""
         except ConfigError as error:
-            raise ConfigError(
-                str(error).replace("tls.key", "token").replace("the key", "the token").replace("key", "token")
-            ) from None
+            raise ConfigError(f"token: {str(error).removeprefix('tls.key: ')}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"token: {own}: cannot be read: {error}") from None
         if not token.isprintable() or not token or " " in token:

@@ -88,23 +88,35 @@ class Conflict:
     entries: tuple[Request, ...]
 
 
-def judge(status: int, body: bytes, sent: Sequence[Request], retry_after: str, now: datetime, words: Words) -> Outcome | Conflict:
-    """What an HTTP answer means. `now` is for a Retry-After that is a date."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+    retry_after: str = ""
+
+
+def judge(answer: Answer, sent: Sequence[Request], words: Words, now: datetime) -> Outcome | Conflict:
+    """What an answer means. `now` is for a Retry-After that is a date."""
+    status = answer.status
     if status in (200, 201):
-        return _entries(body, sent, words)
+        return _entries(answer.body, sent, words)
     if status == 204 or status in CONFLICT:
         return Conflict(tuple(sent))
-    said = words.of(body)
-    why = f"HTTP {status}{f': {said}' if said else ''}"
-    if status in _REFUSED:
-        return Refused(why, str(status))
+    said = words.of(answer.body)
+    if status in _REFUSED or (400 <= status < 500 and status not in _BUSY | _AWAY | _ADVICE.keys()):
+        return Refused(f"HTTP {status}{f': {said}' if said else ''}", str(status))
+    return _later(status, said, pause(answer.retry_after, now))
+
+
+def _later(status: int, said: str, after_s: float | None) -> Retry:
+    """Not now: where somebody must act first, what to do."""
     if 300 <= status < 400:
         return Retry(f"HTTP {status}: it points elsewhere, which is not followed: give the final address as url", link=True)
     if status in _ADVICE:
-        return Retry(f"HTTP {status}: {_ADVICE[status]}{f' ({said})' if said else ''}", link=True)
-    if status in _BUSY or status in _AWAY or status >= 500 or status < 300:
-        return Retry(why, pause(retry_after, now), link=status in _AWAY)
-    return Refused(why, str(status))
+        return Retry(f"HTTP {status}: {_ADVICE[status]}{f' ({said})' if said else ''}", after_s, link=True)
+    return Retry(f"HTTP {status}{f': {said}' if said else ''}", after_s, link=status in _AWAY)
 
 
 def pause(text: str, now: datetime) -> float | None:
@@ -169,7 +181,9 @@ def _entries(body: bytes, sent: Sequence[Request], words: Words) -> Outcome | Co
     found = entries if isinstance(entries, list) else []
     if len(found) != len(sent):
         return Retry(f"the answer has {len(found)} entries for {len(sent)} that were sent: not taken")
-    conflicts, retries, refusals = [], [], []
+    conflicts: list[Request] = []
+    retries: list[tuple[int, str]] = []
+    refusals: list[tuple[int, str]] = []
     for request, entry in zip(sent, found, strict=True):
         status, where, said = _response(entry, words)
         if where and request.kind not in where.split("/"):
@@ -177,7 +191,7 @@ def _entries(body: bytes, sent: Sequence[Request], words: Words) -> Outcome | Co
         if status in CONFLICT:
             conflicts.append(request)
         elif status not in GOOD:
-            kept = retries if status not in _REFUSED | {404, 405, 410} or not status else refusals
+            kept = refusals if 400 <= status < 500 and status not in _LOGIN | _BUSY | _AWAY else retries
             kept.append((status, f"{request.kind}: {status or 'no status'}{f', {said}' if said else ''}"))
     return _verdict(conflicts, retries, refusals, len(sent))
 
