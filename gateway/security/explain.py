@@ -103,6 +103,22 @@ async def look(peer: Peer) -> Certificate | None:
         writer.transport.abort()
 
 
+async def speaks_tls(peer: Peer, timeout_s: float = LOOK_TIMEOUT_S) -> bool:
+    """Whether `peer` speaks TLS where plain text was sent: servers hang up on that, most of them without a word."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # only to see whether TLS is answered: the connection ends here
+    try:
+        connecting = asyncio.open_connection(peer.host, peer.port, ssl=context, server_hostname=peer.wanted)
+        _, writer = await asyncio.wait_for(connecting, timeout_s)
+    except ssl.SSLError as error:
+        return "ALERT" in (getattr(error, "reason", None) or "")
+    except (OSError, ValueError):
+        return False
+    writer.transport.abort()
+    return True
+
+
 def is_tls_record(data: bytes) -> bool:
     """Whether `data`, received where plain text was expected, begins like TLS: an alert or handshake record (RFC 8446 5.1)."""
     return len(data) >= 2 and data[0] in (0x15, 0x16) and data[1] == 0x03

@@ -39,7 +39,9 @@ async def receiving(script: str = "ack", **doors: Any) -> AsyncIterator[Receiver
 @asynccontextmanager
 async def sending(receiver: Receiver, **settings: Any) -> AsyncIterator[MllpDestination]:
     address = f"127.0.0.1:{receiver.ports['mllp']}"
-    destination = MllpDestination(MllpSettings.model_validate({"address": address, "ack_timeout_s": 0.05, **settings}))
+    destination = MllpDestination(
+        MllpSettings.model_validate({"address": address, "ack_timeout_s": 0.05, "connect_timeout_s": 2, **settings})
+    )
     try:
         yield destination
     finally:
@@ -96,7 +98,7 @@ async def test_every_act_is_seen_by_the_sender_and_entered_in_the_books(
     script: str,
     kind: type,
     why: str,
-    accepted: bool,  # noqa: FBT001 - a column of the table
+    accepted: bool,
     answer: str,
 ) -> None:
     async with receiving(script, keep=tmp_path) as receiver, sending(receiver) as destination:

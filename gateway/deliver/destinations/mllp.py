@@ -17,7 +17,7 @@ from gateway.deliver.destinations.mllp_policy import outcome
 from gateway.errors import ConfigError, LocalProtocolError
 from gateway.security import certificates
 from gateway.security.certificates import Certificate
-from gateway.security.explain import Peer, explain, is_tls_record, look
+from gateway.security.explain import LOOK_TIMEOUT_S, Peer, explain, is_tls_record, look, speaks_tls
 from gateway.security.tls import client_context
 from gateway.settings.mllp import MllpSettings, is_loopback
 from protocols.hl7v2 import ack
@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 _ID_SHOWN = 40
 """Characters of a peer's MSA-2 in a sentence; MSH-10 has at most 20, or 199 since v2.7."""
+_WANTS_TLS = "it speaks TLS on this port: give tls = { ca, cert, key }"
 
 
 class MllpDestination:
@@ -46,6 +47,8 @@ class MllpDestination:
         self._last_id = ""
         self._quiet_until = 0.0
         self._busy = False
+        self._answered = False
+        self._asked = False
         self._state = ""
         self._context()  # a wrong file is told at the start, not at the first message
         if self.plaintext:
@@ -119,7 +122,7 @@ class MllpDestination:
             # A receiver that closes after each answer may do so just while we write. The same bytes under the same id go
             # again once; a fresh connection that is closed is an answer of its own.
             if not reused:
-                return self._fail(Retry(self._closed(line), link=isinstance(line.error, ssl.SSLError)))
+                return self._fail(await self._closed(line))
             self._drop()
 
     async def _ready(self) -> Line | Retry:
@@ -187,7 +190,7 @@ class MllpDestination:
                 garbage = block
             elif not self._is_repeat(block):
                 return self._judge(line, message, block)
-        return self._fail(Retry(f"{self._peer.address}: {_not_a_block(garbage)}"))
+        return self._fail(Retry(f"{self._peer.address}: {_not_a_block(garbage)}", link=is_tls_record(garbage.raw)))
 
     def _judge(self, line: Line, message: Outgoing, block: bytes) -> Outcome:
         said = ack.read(block)
@@ -197,6 +200,7 @@ class MllpDestination:
             why = f"the answer is for message {_shown(said.control_id)}, not for {message.id}: not taken, connection closed"
             return self._fail(Retry(f"{self._peer.address}: {why}"))
         line.served += 1
+        self._answered = True
         self._last_id = message.id
         result = outcome(said, self._settings)
         if self._settings.one_message_a_connection:
@@ -217,11 +221,24 @@ class MllpDestination:
             _log.warning("destination %s: %s after the message had been answered", self.name, said.code.value)
         return True
 
-    def _closed(self, line: Line) -> str:
+    async def _closed(self, line: Line) -> Retry:
+        """What to say of a connection that ended with the first message on it."""
+        if isinstance(line.error, ssl.SSLError):
+            return Retry(explain(line.error, self._peer), link=True)
+        if await self._wants_tls():
+            return Retry(f"{self._peer.address}: {_WANTS_TLS}", link=True)
         if line.error is not None:
-            return explain(line.error, self._peer)
+            return Retry(explain(line.error, self._peer))
         hint = "; it may not accept our certificate" if self._settings.tls is not None else ""
-        return f"{self._peer.address}: closed the connection without an answer{hint}"
+        return Retry(f"{self._peer.address}: closed the connection without an answer{hint}")
+
+    async def _wants_tls(self) -> bool:
+        """Ask a plain receiver that hung up and has never answered, once: a TLS greeting is noise to a true MLLP port."""
+        if self._settings.tls is not None or self._answered or self._asked:
+            return False
+        wants = await speaks_tls(self._peer, min(self._settings.connect_timeout_s, LOOK_TIMEOUT_S))
+        self._asked = not wants
+        return wants
 
     def _fail(self, retry: Retry) -> Retry:
         self._drop()
@@ -242,7 +259,7 @@ class MllpDestination:
 
 def _not_a_block(bad: BadBlock) -> str:
     if is_tls_record(bad.raw):
-        return "it speaks TLS on this port: give tls = { ca, cert, key }"
+        return _WANTS_TLS
     what = {"too long": "an answer that is too long", "truncated": "half an answer"}.get(
         bad.reason, "something that is no MLLP block"
     )

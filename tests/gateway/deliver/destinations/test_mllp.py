@@ -178,7 +178,9 @@ async def test_a_refusal_says_code_place_and_the_receivers_words() -> None:
     ],
 )
 async def test_what_is_no_answer_to_the_message_is_not_taken(answer: bytes | None, why: str) -> None:
-    result, connected = await exchange(answer)
+    # one that hangs up is asked whether it speaks TLS, and this one does not answer
+    settings = {} if answer is not None else {"connect_timeout_s": 1}
+    result, connected = await exchange(answer, **settings)
     assert isinstance(result, Retry), result
     assert why in result.why
     assert not connected
@@ -465,6 +467,19 @@ async def test_a_plain_receiver_on_the_tls_port_is_suspected(tls: TlsSettings) -
     assert isinstance(result, Retry)
     assert result.link
     assert "or a plain port" in result.why
+
+
+@pytest.mark.parametrize("mutual", [True, False], ids=["mutual TLS", "TLS"])
+async def test_a_tls_receiver_on_the_plain_port_is_named(pki: Pki, mutual: bool) -> None:
+    """OpenSSL's servers hang up on plain text without a word, so the port is asked."""
+    context = server_tls(pki, pki.server)
+    if not mutual:
+        context.verify_mode = 0
+    async with listening(Peer(), context) as peer, sending(peer.port) as destination:
+        result = await destination.send(message())
+        assert isinstance(result, Retry)
+        assert result.link
+        assert "it speaks TLS on this port: give tls = { ca, cert, key }" in result.why
 
 
 async def test_a_renewed_certificate_is_used_without_a_restart(pki: Pki, bad: BadPki, tls: TlsSettings, tmp_path: Any) -> None:
