@@ -82,10 +82,11 @@ def _place(obx: Line, group: Group) -> None:
     text = obx.text(4)
     if len(text) > 20:
         obx.add("obx-4-length", 4, "20 characters at most")
+        return
     if not _PLACE.fullmatch(text):
         obx.add("obx-4", 4, "four to six numbers with dots between")
         return
-    place = tuple(int(part) for part in text.split(".") if len(part) <= 20)
+    place = tuple(int(part) for part in text.split("."))
     if place in group.places:
         obx.add("obx-4-unique", 4, "a place of its own within the OBR")
     elif group.places and place < max(group.places) and not _devices_first(place, group.places):
