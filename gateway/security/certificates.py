@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import ConfigError
@@ -60,11 +59,6 @@ def load(path: Path) -> tuple[Certificate, ...]:
         return tuple(_certificate(one) for one in x509.load_pem_x509_certificates(data))
     except ValueError:
         raise ConfigError(f"{path}: holds no PEM certificate; expected a file with -----BEGIN CERTIFICATE-----") from None
-
-
-def to_der(path: Path) -> bytes:
-    """The first certificate of a PEM file, as TLS shows it."""
-    return x509.load_pem_x509_certificates(path.read_bytes())[0].public_bytes(Encoding.DER)
 
 
 def _certificate(cert: x509.Certificate) -> Certificate:

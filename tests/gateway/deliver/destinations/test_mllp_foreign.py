@@ -102,7 +102,7 @@ def settings(port: int, tls: TlsSettings | None) -> MllpSettings:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "mutual TLS"])
-async def test_python_hl7_takes_every_message_on_one_connection(pki: Pki, tls: TlsSettings, secure: bool) -> None:  # noqa: FBT001 - a column of the table
+async def test_python_hl7_takes_every_message_on_one_connection(pki: Pki, tls: TlsSettings, secure: bool) -> None:
     got: list[Any] = []
     async with python_hl7(server_tls(pki) if secure else None, got) as port:
         destination = MllpDestination(settings(port, tls if secure else None))
@@ -117,7 +117,7 @@ async def test_python_hl7_takes_every_message_on_one_connection(pki: Pki, tls: T
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "mutual TLS"])
-async def test_hl7apy_takes_every_message_and_closes_after_each(pki: Pki, tls: TlsSettings, secure: bool) -> None:  # noqa: FBT001 - a column of the table
+async def test_hl7apy_takes_every_message_and_closes_after_each(pki: Pki, tls: TlsSettings, secure: bool) -> None:
     got: list[str] = []
     with hl7apy_server(server_tls(pki) if secure else None, got) as port:
         destination = MllpDestination(settings(port, tls if secure else None))
