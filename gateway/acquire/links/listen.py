@@ -166,6 +166,6 @@ def _cause(error: OSError) -> str:
         return "the port is in use; by another device of this configuration or another program (`ss -ltnp` names it)"
     if error.errno == errno.EACCES:
         return "not permitted; ports below 1024 need a privilege, choose one above"
-    if error.errno == errno.EADDRNOTAVAIL:
+    if error.errno == errno.EADDRNOTAVAIL or "could not bind on any address" in str(error):  # the second since Python 3.13
         return "this machine has no such address; use one of `ip addr`, or 0.0.0.0 for all"
     return f"cannot listen: {error.strerror or error}"
