@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, PrivateAttr, StringConstraints, TypeAdapter, ValidationError
 
-from gateway import model
+from gateway import explain
 from gateway.errors import ConfigError
-from gateway.model import Category
+from gateway.model import Category, DeviceIdentity, Location, Subject
+from gateway.positions import Place, Positions
 from gateway.settings import Settings
 from gateway.settings.dispatch import DispatchSettings
 from gateway.settings.fhir import FhirMessageSettings, FhirServerSettings
@@ -27,6 +27,12 @@ from gateway.settings.pcd01 import Pcd01Settings
 DEFAULT_PATH = Path("/etc/wardlink/wardlink.toml")
 SIZE_MAX = 4 * 1024 * 1024
 """Bytes of a configuration: thousands of devices fit; a disk image given by mistake does not."""
+PROBLEMS_MAX = 100
+"""Problems that one message lists: a file that is wrong throughout is one mistake, not a thousand."""
+
+Problem: TypeAlias = tuple[Place, str]
+"""Where, and what is wrong there."""
+_ARRAYS = ("device", "destination", "association")
 
 
 def _zone(name: str) -> str:
@@ -36,16 +42,17 @@ def _zone(name: str) -> str:
     return name
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=explain.ID)]
 """An id people write on labels: letters, digits and . _ : - ; 64 characters fit every label and message field."""
 Zone = Annotated[str, AfterValidator(_zone)]
-Eui64 = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{16}$")]
+Eui64 = Annotated[str, StringConstraints(pattern=explain.EUI64)]
 
 
 class GatewayConfig(Settings):
     """The box itself."""
 
     name: Name = "wardlink"
+    """What people and receivers know the box by: MSH-3, and the head of every screen."""
     eui64: Eui64 | None = None
     """16 upper-case hex digits; made at the first start and kept in the journal when absent."""
     timezone: Zone = "UTC"
@@ -62,9 +69,13 @@ class LocationConfig(Settings):
     """Where a device stands (PV1-3)."""
 
     point_of_care: str = ""
+    """Ward or unit, as the hospital's own systems write it."""
     room: str = ""
+    """Room."""
     bed: str = ""
+    """Bed."""
     facility: str = ""
+    """Hospital or site."""
 
 
 class DeviceConfig(Settings):
@@ -73,57 +84,74 @@ class DeviceConfig(Settings):
     id: Name
     """The asset tag: what people call it, on the label and on every screen."""
     driver: str
+    """A driver's id, see `wardlink drivers`."""
     link: str
     """A dial string, see docs/links.md: serial:// tcp:// tcp-listen:// rfc2217:// udp:// trace://"""
     profile: str = ""
+    """The analyzer, for a driver that has profiles: a name of `wardlink drivers ID`, or a file's absolute path."""
     timezone: Zone | None = None
     """The zone the device's own clock shows."""
     location: LocationConfig = LocationConfig()
+    """Where it stands (PV1-3): point_of_care, room, bed, facility."""
     maker: str = ""
+    """Who made it, where the driver's own word is too general."""
     model: str = ""
+    """The model on its label; what the device says itself comes first."""
     serial: str = ""
+    """The serial number on its label; what the device says itself comes first."""
     eui64: Eui64 | None = None
+    """The device's own EUI-64, 16 upper-case hex digits."""
     udi: str = ""
+    """The unique device identifier on its label."""
     interval_s: float = Field(default=0, ge=0)
     """Vital signs closer together than this are dropped by policy and counted; 0: everything is sent."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The driver's own options, see `wardlink drivers ID`."""
 
-    def identity(self) -> model.DeviceIdentity:
+    def identity(self) -> DeviceIdentity:
         """The part of the device's identity that a person configured."""
-        return model.DeviceIdentity(
+        return DeviceIdentity(
             id=self.id, maker=self.maker, model=self.model, serial=self.serial, eui64=self.eui64 or "", udi=self.udi
         )
 
-    def place(self) -> model.Location | None:
+    def place(self) -> Location | None:
         """Where it stands, or None when nobody said."""
-        return model.Location(**self.location.model_dump()) if self.location != LocationConfig() else None
+        return Location(**self.location.model_dump()) if self.location != LocationConfig() else None
 
 
 class PatientConfig(Settings):
     """A patient for a fixed association."""
 
     patient_id: str = Field(min_length=1)
+    """The number, as the hospital writes it (PID-3.1)."""
     assigner: str = ""
+    """Who assigned it (PID-3.4): a namespace, or namespace&oid&ISO."""
     id_type: str = "MR"
+    """What kind of number it is (PID-3.5, HL7 table 0203): MR medical record number."""
     family_name: str = ""
+    """A second factor for the receiver (PID-5.1)."""
     given_name: str = ""
-    birth_date: Annotated[str, StringConstraints(pattern=r"^(\d{8})?$")] = ""
+    """PID-5.2"""
+    birth_date: Annotated[str, StringConstraints(pattern=explain.BIRTH_DATE)] = ""
     """YYYYMMDD"""
     sex: Literal["", "M", "F", "O", "U", "A", "N"] = ""
+    """HL7 table 0001."""
     visit_id: str = ""
+    """The visit or case number (PV1-19)."""
 
-    def subject(self) -> model.Subject:
+    def subject(self) -> Subject:
         """The same as the model has it."""
-        return model.Subject(**self.model_dump())
+        return Subject(**self.model_dump())
 
 
 class AssociationConfig(Settings):
     """A fixed association, for a bench or a single-patient room."""
 
     device: Name
+    """The device's id."""
     patient: PatientConfig
-    since: datetime | None = None
+    """Who wears it."""
+    since: AwareDatetime | None = None
     """When it began; the gateway's first start with it when absent. With an offset."""
 
 
@@ -131,32 +159,44 @@ class DestinationConfig(DispatchSettings):
     """What every destination has: a name, what it takes, how it is spoken to."""
 
     id: Name
+    """What people call it; its place in the journal hangs on it."""
     kind: Literal["mllp", "fhir"]
+    """How it is spoken to."""
     format: Literal["pcd01", "lab", "fhir"]
+    """What it is sent."""
     takes: frozenset[Category] = frozenset({Category.VITALS})
+    """The categories of reports that it is sent: vitals, lab, qc, events, waveforms."""
 
 
 class MllpPcd01(DestinationConfig, MllpSettings, Pcd01Settings):
     """PCD-01 over MLLP."""
 
     kind: Literal["mllp"]
+    """How it is spoken to: HL7 over MLLP."""
     format: Literal["pcd01"]
+    """What it is sent: IHE PCD-01, docs/messages/pcd01.md."""
 
 
 class MllpLab(DestinationConfig, MllpSettings, LabSettings):
     """Laboratory ORU^R01 over MLLP."""
 
     kind: Literal["mllp"]
+    """How it is spoken to: HL7 over MLLP."""
     format: Literal["lab"]
+    """What it is sent: laboratory ORU^R01, docs/messages/lab.md."""
     takes: frozenset[Category] = frozenset({Category.LAB})
+    """The categories of reports that it is sent: vitals, lab, qc, events, waveforms."""
 
 
 class FhirServer(DestinationConfig, FhirServerSettings, FhirMessageSettings):
     """FHIR R4 transaction Bundles over HTTPS."""
 
     kind: Literal["fhir"]
+    """How it is spoken to: FHIR over HTTPS."""
     format: Literal["fhir"] = "fhir"
+    """What it is sent: FHIR R4 transaction Bundles, docs/messages/fhir.md."""
     takes: frozenset[Category] = frozenset({Category.VITALS, Category.LAB})
+    """The categories of reports that it is sent: vitals, lab, qc, events, waveforms."""
 
 
 AnyDestination = MllpPcd01 | MllpLab | FhirServer
@@ -171,59 +211,51 @@ class Config(Settings):
     """The whole file."""
 
     gateway: GatewayConfig = GatewayConfig()
+    """The box itself."""
     device: tuple[DeviceConfig, ...] = ()
+    """The devices it reads, a table [[device]] each."""
     destination: tuple[AnyDestination, ...] = ()
+    """Where readings go, a table [[destination]] each."""
     association: tuple[AssociationConfig, ...] = ()
-
-    @model_validator(mode="after")
-    def _names(self) -> Config:
-        for what, ids in (("device", [d.id for d in self.device]), ("destination", [d.id for d in self.destination])):
-            twice = sorted({i for i in ids if ids.count(i) > 1})
-            if twice:
-                raise ValueError(f"two {what}s are called {twice[0]!r}: each needs an id of its own")
-        known = {d.id for d in self.device}
-        for fixed in self.association:
-            if fixed.device not in known:
-                raise ValueError(f"an association names the device {fixed.device!r}, which is not configured")
-        return self
+    """Who wears what for good, a table [[association]] each."""
+    _name: str = PrivateAttr("wardlink.toml")
+    _positions: Positions = PrivateAttr(default_factory=lambda: Positions(""))
 
     def zone(self, device: DeviceConfig) -> ZoneInfo:
         """The zone of a device's clock."""
         return ZoneInfo(device.timezone or self.gateway.timezone)
 
+    def problem(self, path: Place, what: str) -> str:
+        """`what` is wrong at `path`: one line with file, line and key."""
+        return f"{self._name}:{self._positions.line(path)}: {explain.key_of(path)}: {what}"
+
 
 def load(path: Path) -> Config:
     """The configuration in `path`. Raises ConfigError that lists everything wrong with it, a line each."""
     try:
-        size = path.stat().st_size
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(SIZE_MAX + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}. Give another file with --config.") from None
+    if len(data) > SIZE_MAX:
+        raise ConfigError(f"{path}: more than {SIZE_MAX} bytes; expected a configuration")
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: byte {error.start} is no UTF-8; save the file as UTF-8") from None
-    if size > SIZE_MAX:
-        raise ConfigError(f"{path}: {size} bytes; expected a configuration of at most {SIZE_MAX} bytes")
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: file: got the byte {data[error.start]:#04x}; expected text in UTF-8") from None
     return parse(text, str(path))
 
 
 def parse(text: str, name: str = "wardlink.toml") -> Config:
-    """The configuration in `text`; `name` stands for the file in errors."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: not TOML: {error}") from None
-    lines = _Lines(text)
-    problems: list[str] = []
-    chosen: list[AnyDestination] = []
-    tables = data.pop("destination", [])
-    for index, table in enumerate(tables if isinstance(tables, list) else [tables]):
-        problems += _destination(name, lines, index, table, chosen)
-    try:
-        config = Config.model_validate({**data, "destination": tuple(chosen)})
-    except ValidationError as error:
-        problems += _problems(name, lines, error, (), Config)
-    if problems:
-        raise ConfigError("\n".join(problems))
+    """The configuration in `text`; `name` stands for the file in errors. Raises ConfigError."""
+    data, positions = _read(text, name)
+    problems = list(_no_arrays(data))
+    config = None if problems else _validated(data, problems)
+    if config is None or problems:
+        raise ConfigError(_listed(problems, name, positions))
+    config._name, config._positions = name, positions  # noqa: SLF001 - made here and nowhere else
     return config
 
 
@@ -232,93 +264,92 @@ def schema() -> dict[str, Any]:
     return TypeAdapter(Config).json_schema()
 
 
-def _destination(name: str, lines: _Lines, index: int, table: Any, chosen: list[AnyDestination]) -> list[str]:
-    where = ("destination", index)
-    if not isinstance(table, Mapping):
-        return [f"{name}:{lines.find(where)}: destination: expected a table [[destination]]"]
-    kind, fmt = str(table.get("kind", "")), str(table.get("format", "fhir" if table.get("kind") == "fhir" else ""))
-    cls = _DESTINATIONS.get((kind, fmt))
-    if cls is None:
-        pairs = ", ".join(f'kind = "{k}" with format = "{f}"' for k, f in _DESTINATIONS)
-        return [f"{name}:{lines.find(where)}: destination: got kind {kind!r} with format {fmt!r}; expected one of {pairs}"]
+def _read(text: str, name: str) -> tuple[dict[str, Any], Positions]:
     try:
-        chosen.append(cls.model_validate(table))
+        return tomllib.loads(text), Positions(text)
+    except RecursionError:
+        raise ConfigError(f"{name}:1: file: nests too deeply; a configuration needs four levels") from None
+    except ValueError as error:
+        raise ConfigError(_not_toml(str(error), text, name)) from None
+
+
+def _not_toml(said: str, text: str, name: str) -> str:
+    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", said, re.DOTALL)
+    if found is None:  # a number with more digits than Python reads
+        return f"{name}:1: file: not TOML: {said}"
+    line = found[2] or str(text.count("\n") + 1)
+    return f"{name}:{line}: {f'column {found[3]}' if found[3] else 'end of file'}: not TOML: {found[1]}"
+
+
+def _listed(problems: list[Problem], name: str, positions: Positions) -> str:
+    told = sorted((positions.line(path), explain.key_of(path), what) for path, what in problems)
+    lines = [f"{name}:{line}: {key}: {what}" for line, key, what in told[:PROBLEMS_MAX]]
+    return "\n".join(lines + [f"{name}: … and {len(told) - PROBLEMS_MAX} more"] * (len(told) > PROBLEMS_MAX))
+
+
+def _no_arrays(data: Mapping[str, Any]) -> Iterator[Problem]:
+    for key in _ARRAYS:
+        tables = data.get(key, [])
+        if not isinstance(tables, list):
+            yield (key,), f"got {explain.shown(tables)}; expected [[{key}]], in double brackets, for each {key}"
+            continue
+        for index, table in enumerate(tables):
+            if not isinstance(table, Mapping):
+                yield (key, index), f"got {explain.shown(table)}; expected a table [[{key}]]"
+
+
+def _validated(data: dict[str, Any], problems: list[Problem]) -> Config | None:
+    """The configuration, as far as it can be made; what is wrong is added to `problems`."""
+    problems += _clashes(data)
+    chosen = [_destination(index, table, problems) for index, table in enumerate(data.get("destination", []))]
+    try:
+        return Config.model_validate({**data, "destination": tuple(one for one in chosen if one is not None)})
     except ValidationError as error:
-        return _problems(name, lines, error, where, cls)
-    return []
+        problems += _problems(error, (), Config)
+        return None
 
 
-def _problems(name: str, lines: _Lines, error: ValidationError, where: tuple[str | int, ...], cls: Any) -> list[str]:
-    found = []
+def _clashes(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """What one table alone does not show: an id used twice, an association of a device that is not there."""
+    for key in ("device", "destination"):
+        seen = set()
+        for index, one in _texts(data, key, "id"):
+            if one in seen:
+                yield (key, index, "id"), f"got {one!r} a second time; expected an id of its own for each {key}"
+            seen.add(one)
+    devices = {one for _, one in _texts(data, "device", "id")}
+    for index, one in _texts(data, "association", "device"):
+        if one not in devices:
+            yield ("association", index, "device"), f"got {one!r}; expected {_one_of(one, devices)}"
+
+
+def _texts(data: Mapping[str, Any], key: str, name: str) -> list[tuple[int, str]]:
+    tables = enumerate(data.get(key, []))
+    return [(index, table[name]) for index, table in tables if isinstance(table.get(name), str)]
+
+
+def _one_of(got: str, devices: set[str]) -> str:
+    near = difflib.get_close_matches(got, devices, 1)
+    return f"the id of a [[device]]{f', did you mean {near[0]!r}?' if near else ''}"
+
+
+def _destination(index: int, table: Mapping[str, Any], problems: list[Problem]) -> AnyDestination | None:
+    where = ("destination", index)
+    kind, fmt = table.get("kind"), table.get("format", "fhir" if table.get("kind") == "fhir" else None)
+    cls = next((cls for pair, cls in _DESTINATIONS.items() if pair == (kind, fmt)), None)
+    if cls is None:
+        known = " or ".join(f'kind = "{k}" with format = "{f}"' for k, f in _DESTINATIONS)
+        key = "kind" if kind not in [k for k, _ in _DESTINATIONS] else "format"
+        given = explain.shown(table[key]) if key in table else "none"
+        problems.append(((*where, key), f"got {given}; expected {known}"))
+        return None
+    try:
+        return cls.model_validate(table)
+    except ValidationError as error:
+        problems += _problems(error, where, cls)
+    return None
+
+
+def _problems(error: ValidationError, where: Place, model_: type[Settings]) -> Iterator[Problem]:
     for item in error.errors(include_url=False):
-        path = (*where, *item["loc"])
-        key = ".".join(str(part) for part in path if not isinstance(part, int)) or "file"
-        found.append(f"{name}:{lines.find(path)}: {key}: {_say(item, path, cls)}")
-    return found
-
-
-def _say(item: Any, path: tuple[str | int, ...], cls: Any) -> str:
-    if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(path[-1]), _known_keys(cls), 1)
-        return f"no such key{f'; did you mean {near[0]!r}?' if near else ''}"
-    if item["type"] == "missing":
-        return "is missing and must be given"
-    said = str(item["msg"]).removeprefix("Value error, ")
-    got = item["input"]
-    return said if isinstance(got, dict | list | tuple) else f"got {got!r}; {said}"
-
-
-@cache
-def _known_keys(cls: Any) -> tuple[str, ...]:
-    models = [cls, GatewayConfig, DeviceConfig, LocationConfig, AssociationConfig, PatientConfig]
-    return tuple(sorted({field for one in models for field in one.model_fields}))
-
-
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
-
-
-class _Lines:
-    """Where in the text a key stands. tomllib keeps no positions; this reads headers and keys only, of text that it accepted."""
-
-    def __init__(self, text: str) -> None:
-        self._at: dict[tuple[str | int, ...], int] = {}
-        for path, number in _walk(text):
-            self._at.setdefault(path, number)
-
-    def find(self, path: tuple[str | int, ...]) -> int:
-        """The line of `path`, or of the nearest table around it; 1 when there is none."""
-        while path:
-            if path in self._at:
-                return self._at[path]
-            path = path[:-1]
-        return 1
-
-
-def _walk(text: str) -> Iterator[tuple[tuple[str | int, ...], int]]:
-    table: tuple[str | int, ...] = ()
-    counts: dict[tuple[str | int, ...], int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        header, key = _HEADER.match(line), _KEY.match(line)
-        if header:
-            names = _names(header.group(2))
-            table = _anchor(names, counts)
-            if header.group(1) == "[[":
-                counts[table] = counts.get(table, -1) + 1
-                table = (*table, counts[table])
-            yield table, number
-        elif key:
-            yield (*table, *_names(key.group(1))), number
-
-
-def _names(dotted: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
-
-
-def _anchor(names: tuple[str, ...], counts: Mapping[tuple[str | int, ...], int]) -> tuple[str | int, ...]:
-    path: tuple[str | int, ...] = ()
-    for name in names[:-1]:
-        path = (*path, name)
-        if path in counts:
-            path = (*path, counts[path])
-    return (*path, names[-1])
+        yield (*where, *item["loc"]), explain.say(item, model_, where)

@@ -47,7 +47,7 @@ __all__ = [
 class Options(BaseModel):
     """What a person may set of a driver in the configuration or an analyzer profile; a driver derives its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterator
 from importlib.resources import files
 
 from gateway import config, terms
@@ -22,7 +24,7 @@ def _group() -> None:
 @app.command()
 def check(path: ConfigOption = config.DEFAULT_PATH, as_json: JsonOption = False) -> None:
     """Say everything that is wrong with the file, a line each, or what it sets up; exit 2 when it cannot be used."""
-    found = verify(config.load(path), str(path))
+    found = verify(config.load(path))
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
@@ -47,20 +49,37 @@ def schema() -> None:
     print_json(config.schema())
 
 
-def verify(found: config.Config, name: str) -> config.Config:
+def verify(found: config.Config) -> config.Config:
     """`found`, when drivers, profiles, options and links of every device exist. Raises ConfigError naming each that does not."""
     terms.add_site_rows(found.gateway.terms)  # before any driver is imported: its codes may be the site's
-    problems = []
-    for device in found.device:
-        try:
-            driver = registry.load(device.driver)
-            registry.options(driver, device.profile, device.options)
-            parse_link(device.link, driver.line)
-        except ConfigError as error:
-            problems.append(f"{name}: device {device.id}: {error}")
+    problems = [line for index, device in enumerate(found.device) for line in _problems(found, index, device)]
     if problems:
         raise ConfigError("\n".join(problems))
     return found
+
+
+def _problems(found: config.Config, index: int, device: config.DeviceConfig) -> Iterator[str]:
+    try:
+        driver = registry.load(device.driver)
+    except ConfigError as error:
+        yield found.problem(("device", index, "driver"), str(error))
+        return
+    try:
+        registry.options(driver, device.profile, device.options)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            path, said = _option(line)
+            yield found.problem(("device", index, *path), said)
+    try:
+        parse_link(device.link, driver.line)
+    except ConfigError as error:
+        yield found.problem(("device", index, "link"), str(error))
+
+
+def _option(said: str) -> tuple[tuple[str, ...], str]:
+    """The key that the registry speaks of, an option of this file or else the profile, and what is wrong with it."""
+    option = re.fullmatch(r"options of driver \S+: ([\w.-]+): (.*)", said)
+    return (("options", *option[1].split(".")), option[2]) if option else (("profile",), said)
 
 
 def _device(found: config.Config, device: config.DeviceConfig) -> tuple[object, ...]:

@@ -23,7 +23,7 @@ def run(
     """Run the gateway until SIGTERM or SIGINT. State changes go to standard error, one line each."""
     logging.basicConfig(level=log_level.upper(), format=_format(), stream=sys.stderr)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
-    settings = verify(config.load(path), str(path))
+    settings = verify(config.load(path))
     for warning in service.warnings(settings):
         logging.getLogger("wardlink").warning("%s", warning)
     service.run(settings)

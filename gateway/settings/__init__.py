@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 class Settings(BaseModel):
     """Base of all settings: frozen, and a key nobody knows is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class TlsSettings(Settings):
