@@ -29,6 +29,7 @@ class Control:
         self._script = script
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
+        self._talks: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     async def open(self, path: Path) -> None:
         """Listen at `path`. Raises OSError when it cannot be made."""
@@ -37,7 +38,11 @@ class Control:
         self._path = path
 
     async def close(self) -> None:
-        """Stop listening and remove the file."""
+        """Stop listening, hang up and remove the file."""
+        talks = list(self._talks.items())
+        for writer, _ in talks:
+            writer.transport.abort()
+        await asyncio.gather(*(talk for _, talk in talks), return_exceptions=True)
         if self._server is not None and self._path is not None:
             self._server.close()
             self._path.unlink(missing_ok=True)
@@ -52,7 +57,10 @@ class Control:
             return f"error: {error}"
         return "ok"
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._talks[writer] = asyncio.create_task(self._talk(reader, writer))
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
                 writer.write(self.answer(line.decode(errors="replace").strip()).encode() + b"\n")
@@ -60,6 +68,7 @@ class Control:
         except (OSError, ValueError):
             pass  # went away, or a line beyond LINE_MAX: this is a bench tool
         finally:
+            self._talks.pop(writer, None)
             writer.transport.abort()
 
 

@@ -31,7 +31,7 @@ class MllpDoor:
         self._now = now
         self._answers = 0
         self._former: Message | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._talks: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
 
     async def open(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
@@ -43,22 +43,27 @@ class MllpDoor:
         """Stop listening and close every connection."""
         if self._server is not None:
             self._server.close()
-        for writer in list(self._writers):
+        talks = list(self._talks.items())
+        for writer, _ in talks:
             writer.transport.abort()
+        await asyncio.gather(*(talk for _, talk in talks), return_exceptions=True)
         if self._server is not None:
             await self._server.wait_closed()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._writers) >= CONNECTIONS_MAX:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # not a coroutine: a connection is known from its first moment, so that none outlives `close`
+        if len(self._talks) >= CONNECTIONS_MAX:
             writer.transport.abort()
             return
-        self._writers.add(writer)
+        self._talks[writer] = asyncio.create_task(self._serve(reader, writer))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._talk(reader, writer)
         except OSError:
             pass  # the sender went away: it knows
         finally:
-            self._writers.discard(writer)
+            self._talks.pop(writer, None)
             writer.transport.abort()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -20,6 +20,13 @@ ALMOST = st.sampled_from(
 async def told(chunks: list[bytes], connect_timeout_s: float = 5) -> Outcome:
     """The outcome with a peer that says `chunks`, each in a write of its own, and closes."""
 
+    writers: list[asyncio.StreamWriter] = []
+    talks: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        talks.add(asyncio.create_task(talk(reader, writer)))
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\x1c\r")
         for chunk in chunks:
@@ -27,7 +34,7 @@ async def told(chunks: list[bytes], connect_timeout_s: float = 5) -> Outcome:
             await asyncio.sleep(0)
         writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     destination = MllpDestination(MllpSettings(address=f"127.0.0.1:{port}", ack_timeout_s=5, connect_timeout_s=connect_timeout_s))
     try:
@@ -35,6 +42,9 @@ async def told(chunks: list[bytes], connect_timeout_s: float = 5) -> Outcome:
     finally:
         await destination.close()
         server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*talks, return_exceptions=True)  # one that was only asked for TLS ends without its message
         await server.wait_closed()
 
 
