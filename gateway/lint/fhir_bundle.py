@@ -9,8 +9,8 @@ from urllib.parse import unquote
 from gateway.lint.fhir_finding import Judge, Object, indexed, objects
 from gateway.lint.fhir_resource import references
 
-_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"})
-_CARRYING: Final = frozenset({"POST", "PUT", "PATCH"})
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
+_CARRYING: Final = ("POST", "PUT", "PATCH")
 _URN: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|urn:oid:[0-2](\.(0|[1-9]\d*))+", re.ASCII)
 
 
@@ -101,20 +101,20 @@ def _full_urls(judge: Judge, entries: list[tuple[str, Object]]) -> None:
 
 def _identities(judge: Judge, entries: list[tuple[str, Object]]) -> None:
     """Two entries that are the same thing: servers make both, or refuse the whole."""
-    seen: set[tuple[object, object, object]] = set()
+    seen: set[tuple[str, str, str]] = set()
     for where, entry in entries:
         resource = entry.get("resource")
         if not isinstance(resource, dict):
             continue
         for one in _identifiers(resource):
-            key = (resource.get("resourceType"), one.get("system"), one.get("value"))
-            if None not in key and key in seen:
+            key = (str(resource.get("resourceType")), str(one.get("system")), str(one.get("value")))
+            if one.keys() >= {"system", "value"} and key in seen:
                 judge.add("identity-unique", f"{where}.resource.identifier", one.get("value"), "one entry for each identity")
             seen.add(key)
 
 
 def _references(judge: Judge, entries: list[tuple[str, Object]], *, transaction: bool) -> None:
-    known = {entry.get("fullUrl") for _, entry in entries}
+    known = {str(entry.get("fullUrl")) for _, entry in entries}
     for where, entry in entries:
         for place, target in references(f"{where}.resource", entry.get("resource")):
             if target.startswith("urn:") and target not in known:

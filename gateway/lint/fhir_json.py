@@ -124,7 +124,7 @@ def _quantity(judge: Judge, where: str, quantity: Object) -> None:
     if amount is not None and (isinstance(amount, bool) or not isinstance(amount, int | Decimal)):
         judge.add("decimal", f"{where}.value", amount, "a JSON number without quotes")
     comparator = quantity.get("comparator")
-    if comparator is not None and comparator not in FHIR_COMPARATORS:
+    if comparator is not None and comparator not in tuple(FHIR_COMPARATORS):
         judge.add("status", f"{where}.comparator", comparator, "< <= >= or >")
     if code is not None and system is None:
         judge.add("quantity-system", f"{where}.system", None, UCUM)

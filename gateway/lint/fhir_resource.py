@@ -94,12 +94,16 @@ def _values(judge: Judge, where: str, observation: Object) -> None:
     for place, one in parts:
         if _value_of(one) and "dataAbsentReason" in one:
             judge.add("value-absent", f"{place}.dataAbsentReason", "both", "a value or a reason for its absence")
-    own = {(one.get("system"), one.get("code")) for one in codings(observation.get("code"))}
+    own = {_coded(one) for one in codings(observation.get("code"))}
     for place, one in parts[1:]:
-        if _value_of(observation) and own & {(each.get("system"), each.get("code")) for each in codings(one.get("code"))}:
+        if _value_of(observation) and own & {_coded(each) for each in codings(one.get("code"))}:
             judge.add("value-component", place, "the Observation's own code", "another code than the Observation's")
     if not _told(observation) and not parts[1:] and "hasMember" not in observation:
         judge.add("value", where, None, "a value, or dataAbsentReason")
+
+
+def _coded(coding: Object) -> tuple[str, str]:
+    return str(coding.get("system")), str(coding.get("code"))
 
 
 def _told(element: Object) -> bool:
@@ -151,7 +155,7 @@ def _unit(judge: Judge, where: str, element: Object, listed: list[str]) -> None:
         if name is None or not allowed:
             continue
         value = element[name]
-        unit = value.get("code") if isinstance(value, dict) and value.get("system") == UCUM else None
+        unit = str(value.get("code")) if isinstance(value, dict) and value.get("system") == UCUM else None
         if name != "valueQuantity" or unit not in allowed:
             got = unit if name == "valueQuantity" else name
             judge.add("vs-unit", f"{where}.{name}", got, f"for {code} the UCUM unit {' or '.join(sorted(allowed))}")
