@@ -245,7 +245,7 @@ def _spread(values: list[float]) -> str:
 
 
 def main() -> None:
-    """Both parts, or one of the helper processes."""
+    """Both parts, or one of the processes around them."""
     match sys.argv[1:]:
         case ["devices", rate, seconds]:
             asyncio.run(devices(float(rate), float(seconds)))
