@@ -12,11 +12,12 @@ from pydantic import Field as Option
 from gateway.driver import Channel, Context, Driver, LineSettings, Mds, Metric, Options, Vmd
 from gateway.model import Category, DeviceIdentity, Kind, Method, Observation, Report, Validity
 from protocols.sansio import Message
-from protocols.vendor.pb840 import Poller, Reply
+from protocols.vendor.pb840 import FIRST_FIELD, Poller, Reply
 from protocols.vendor.pb840_fields import TABLES, Field, Sort
 
 CHAN = "MDC_DEV_SYS_PT_VENT_CHAN"
 UNITS = {"cmH2O": "cm[H2O]", "cmH2O/L/s": "cm[H2O].s/L", "cmH2O/L": "cm[H2O]/L", "mL/cmH2O": "mL/cm[H2O]"}
+DIMENSIONLESS = "1"
 TERMS = {
     "MODE": "MDC_VENT_MODE",
     "fTOT": "MDC_VENT_RESP_RATE",
@@ -28,7 +29,7 @@ TERMS = {
     "I:E": "MDC_RATIO_IE",
     "O2% DELIVERED": "MDC_CONC_GASDLV_O2_INSP",
     "VTI": "MDC_VOL_AWAY_TIDAL_INSP",
-    "PEEP MON": "MDC_PRESS_AWAY_END_EXP_POS",
+    "PEEP MON": "MDC_VENT_PRESS_AWAY_END_EXP_POS",
     "PEEPI": "MDC_PRESS_AWAY_END_EXP_POS_INTRINSIC",
     "PEEPTOT": "MDC_PRESS_AWAY_END_EXP_POS_TOTAL",
     "CSTAT": "MDC_COMPL_LUNG_STATIC",
@@ -53,8 +54,11 @@ LIMITS = {
     "A34": ("", "A47"),
     "A35": ("A45", ""),
     "A36": ("A46", ""),
+    "A38": ("", "A42"),
 }
 """The alarm limits (low, high) of a measurement, in the measurement's own unit."""
+SAID = {"MISCF": frozenset({5, 6, 7}), "MISCA": frozenset({5, 6, 7, 8, 60, 62})}
+"""Time, name, room and date (MISCA shows time and date twice): who speaks and when, no reading."""
 QUIET = "NORMAL"
 QUIETS = frozenset({"", QUIET, "OFF"})
 """Alarm states that say that nothing is the matter."""
@@ -81,7 +85,7 @@ def _metric(table: str, field: Field) -> Metric:
         _code(table, field),
         refid,
         UNITS.get(field.unit, field.unit),
-        field.unit,
+        "" if field.unit == DIMENSIONLESS else field.unit,
         f"{field.name}: {field.label}",
         kind if field.word else Kind.NUMERIC,
         sorts.get(field.sort, Method.MANUAL_SET),
@@ -111,7 +115,7 @@ def interpret(message: Message[Reply], context: Context[Pb840Options]) -> Iterat
     fields = TABLES.get(reply.name, ())
     identity, moment = _identity(reply, context), _moment(reply)
     values = [seen for field in fields if field.sort is not Sort.ALARM for seen in _value(reply, field)]
-    yield context.report(message, values, device=identity, device_time=moment)
+    yield context.report(message, [*values, *_unlisted(reply, fields)], device=identity, device_time=moment)
     alarms = list(_alarms(reply, [field for field in fields if field.sort is Sort.ALARM], context))
     if alarms:
         yield context.report(message, alarms, category=Category.EVENTS, device=identity, device_time=moment, episodic=True)
@@ -126,6 +130,14 @@ def _value(reply: Reply, field: Field) -> Iterator[Observation]:
         yield TREE.observe(code, text, range=_range(reply, code))
     elif mapped and field.sort is Sort.MEASURED:
         yield TREE.observe(code, None)
+
+
+def _unlisted(reply: Reply, fields: Iterable[Field]) -> Iterator[Observation]:
+    """What stands in fields that the tables call reserved: a newer model's; kept under its number, unmapped."""
+    known = SAID[reply.name] | {field.number for field in fields} if reply.name in SAID else set()
+    for number, text in enumerate(reply.fields if known else (), FIRST_FIELD):
+        if text and number not in known:
+            yield TREE.observe(f"{reply.name[-1]}{number}", text)
 
 
 def _range(reply: Reply, code: str) -> str:

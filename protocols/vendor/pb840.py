@@ -10,8 +10,10 @@ Source: Puritan Bennett 840 technical reference, "Remote alarm and serial ports:
 Each field is padded with spaces to its fixed width (6, 9, 12 or 18) and followed by a comma; blanks mean "no value".
 
 Seen on real wires: field 3 three or four characters wide; 1229 announced where the port is set to "Philips"; field 100 of
-MISCA nine characters wide on some firmware; bytes lost on a line without flow control. There is no checksum: the two counts
-are the only proof that nothing was lost, so a reply whose counts do not hold is refused whole. Recovery hunts for the next MISC.
+MISCA six or nine characters wide; the poll echoed in front; STX and ETX lost in a text log; bytes lost on a line without
+flow control. There is no checksum. What proves that nothing was lost: every field has the width of the manual's layout, or,
+where a firmware has another layout, both announced counts hold. A reply without such a proof is refused whole: a padded
+field that lost a byte (24.0 to 2.0) looks like a number still. Recovery hunts for the next MISC.
 """
 
 from __future__ import annotations
@@ -26,15 +28,19 @@ FIRST_FIELD = 5
 """The first field behind STX; 1 to 4 are the reply's name, its two counts and STX itself."""
 FRAME_MAX = 4096
 """Bytes: three times the longest reply known (1245); past it the end was lost."""
-_HEADER = re.compile(rb"MISC([A-Z]),\s*(\d{1,5})\s*,\s*(\d{1,4})\s*,\x02")
+_HEADER = re.compile(rb"MISC([A-Z]),\s*(\d{1,5})\s*,\s*(\d{1,4})\s*,\x02?")
+_END = re.compile(rb"[\x03\r\n]")
+_ECHO = re.compile(rb"[\r\n]*(?:(?:RSET|SND[AF])[\r\n]+)+")
 _HEADER_MAX = 24
 """Bytes of the longest header with its padding."""
 _MARK = b"MISC"
-_WIDTHS = frozenset({6, 9, 12, 18})
-_PHILIPS_EXTRA = 4
-"""What the Philips port setting announces beyond the bytes it sends (1229 for 1225)."""
-_FIELD_100_SPREAD = 3
-"""Field 100 of MISCA is announced with nine characters and sent with six, or the other way round."""
+_WIDTH = 6
+_FIELDS = {"MISCA": 97, "MISCF": 169}
+_WIDE = {
+    "MISCA": {6: {18}, 8: {12}, 62: {12}, 100: {9, 6}},
+    "MISCF": {6: {18}, 7: {12}, 8: {9}, 50: {9}, 53: {18}, 55: {9}, 66: {9}},
+}
+"""The fields that are not six characters wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ class Poller:
         while self._buffer:
             size = self._noise(final=final)
             if size:
-                events.append(self._bad(size, "garbage"))
+                events.append(self._passed(size))
                 continue
             end = self._frame_end(final=final)
             if end is None:
@@ -140,11 +146,11 @@ class Poller:
         if not _HEADER.match(self._buffer, 0, _HEADER_MAX):
             return len(_MARK) if len(self._buffer) >= _HEADER_MAX or final else None
         following = self._buffer.find(_MARK, len(_MARK), FRAME_MAX)
-        etx = self._buffer.find(b"\x03", 0, FRAME_MAX)
-        if following >= 0 and not 0 <= etx < following:
+        end = _END.search(self._buffer, 0, FRAME_MAX)
+        if following >= 0 and not (end and end.start() < following):
             return following
-        if etx >= 0:
-            return self._behind(etx, final=final)
+        if end:
+            return end.end() if end.group() != b"\x03" else self._behind(end.start(), final=final)
         return min(len(self._buffer), FRAME_MAX) if len(self._buffer) >= FRAME_MAX or final else None
 
     def _behind(self, etx: int, *, final: bool) -> int | None:
@@ -152,21 +158,26 @@ class Poller:
             return None
         return etx + 2 if self._buffer[etx + 1 : etx + 2] == b"\r" else etx + 1
 
-    def _frame(self, end: int) -> Event[Reply]:
-        raw = bytes(self._buffer[:end])
+    def _frame(self, size: int) -> Event[Reply]:
+        raw = bytes(self._buffer[:size])
         header = _HEADER.match(raw, 0, _HEADER_MAX)
-        etx = raw.find(b"\x03")
         if header is None:
-            return self._bad(end, "header")
-        if etx < 0:
-            return self._bad(end, "too long" if end == FRAME_MAX else "truncated")
-        body = raw[header.end() : etx]
-        fault = _fault(body, int(header[2]), int(header[3]))
+            return self._bad(size, "header")
+        name = f"MISC{header[1].decode()}"
+        end = _END.search(raw)
+        body = raw[header.end() : end.start() if end else size]
+        fault = _fault(name, body, int(header[2]), int(header[3]))
         if fault:
-            return self._bad(end, fault)
-        self._skip(end)
+            return self._bad(size, fault if end else "too long" if size == FRAME_MAX else "truncated")
+        self._skip(size)
         text = body.decode("ascii", "replace")
-        return Message(Reply(f"MISC{header[1].decode()}", tuple(part.strip() for part in text[:-1].split(","))), raw, self._at)
+        return Message(Reply(name, tuple(part.strip() for part in text[:-1].split(","))), raw, self._at)
+
+    def _passed(self, size: int) -> Event[Reply]:
+        if not _ECHO.fullmatch(self._buffer, 0, size):
+            return self._bad(size, "garbage")
+        self._skip(size)
+        return Note("echo of the poll")
 
     def _bad(self, size: int, reason: str) -> BadFrame:
         event = BadFrame(self._offset, size, bytes(self._buffer[: min(size, SAMPLE_MAX)]), reason)
@@ -178,14 +189,22 @@ class Poller:
         self._offset += size
 
 
-def _fault(body: bytes, announced: int, fields: int) -> str:
+def _fault(name: str, body: bytes, announced: int, fields: int) -> str:
     """What is wrong with a reply's body, or nothing."""
     if not body.endswith(b","):
         return "field end"
     widths = [len(part) for part in body[:-1].split(b",")]
+    if _as_documented(name, widths):
+        return ""
     if len(widths) != fields:
-        return "field count"
-    short = announced - len(body)
-    if short and (abs(short) not in {_PHILIPS_EXTRA, _FIELD_100_SPREAD} or not _WIDTHS.issuperset(widths)):
-        return "byte count"
+        return "fewer fields than announced" if len(widths) < fields else "more fields than announced"
+    if len(body) != announced:
+        return "fewer bytes than announced" if len(body) < announced else "more bytes than announced"
     return ""
+
+
+def _as_documented(name: str, widths: Sequence[int]) -> bool:
+    wide = _WIDE.get(name, {})
+    return len(widths) == _FIELDS.get(name) and all(
+        width in wide.get(number, {_WIDTH}) for number, width in enumerate(widths, FIRST_FIELD)
+    )

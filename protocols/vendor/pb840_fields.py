@@ -57,8 +57,8 @@ MISCF = _table("""
 26|setting|number|APNEA TI|apnea inspiratory time|s
 27|setting|word|APNEA FLOW|apnea flow pattern|
 28|setting|word|APNEA MAND|apnea mandatory type|
-29|setting|number|APNEA I|inspiratory part of the apnea I:E ratio|
-30|setting|number|APNEA E|expiratory part of the apnea I:E ratio|
+29|setting|number|APNEA I|inspiratory part of the apnea I:E ratio|1
+30|setting|number|APNEA E|expiratory part of the apnea I:E ratio|1
 31|setting|number|PSUPP|pressure support|cmH2O
 32|setting|word|FLOW|flow pattern|
 33|setting|word|100% O2|100 % oxygen for suction|
@@ -76,8 +76,8 @@ MISCF = _table("""
 45|setting|number|VSENS|flow sensitivity|L/min
 46|setting|number|PI|inspiratory pressure|cmH2O
 47|setting|number|TI|inspiratory time|s
-48|setting|number|I|inspiratory part of the I:E ratio, or high part of H:L|
-49|setting|number|E|expiratory part of the I:E ratio, or low part of H:L|
+48|setting|number|I|inspiratory part of the I:E ratio, or high part of H:L|1
+49|setting|number|E|expiratory part of the I:E ratio, or low part of H:L|1
 50|setting|word|CONSTANT|what stays constant when the rate changes|
 51|setting|number|TUBE ID|tube inner diameter|mm
 52|setting|word|TUBE TYPE|tube type|
@@ -103,7 +103,7 @@ MISCF = _table("""
 72|measured|number|VE TOT|exhaled minute volume|L/min
 73|measured|number|PPEAK|peak airway pressure|cmH2O
 74|measured|number|PMEAN|mean airway pressure|cmH2O
-75|measured|number|IE E|expiratory part of the I:E ratio, inspiratory part 1|
+75|measured|number|IE E|expiratory part of the I:E ratio, inspiratory part 1|1
 76|measured|word|I:E|I:E ratio|
 77|measured|number|O2% DELIVERED|delivered oxygen|%
 78|measured|number|VTI|inspired tidal volume|L
@@ -114,7 +114,7 @@ MISCF = _table("""
 83|measured|number|CPAV|estimated patient compliance|mL/cmH2O
 84|measured|number|f/VT/kg|normalised rapid shallow breathing index|
 85|measured|number|f/VT|rapid shallow breathing index|
-86|measured|number|TI/TTOT|spontaneous inspiratory time fraction|
+86|measured|number|TI/TTOT|spontaneous inspiratory time fraction|1
 87|measured|number|PEEP MON|monitored PEEP|cmH2O
 88|measured|number|TI SPONT|spontaneous inspiratory time|s
 89|measured|number|VE SPONT|exhaled spontaneous minute volume|L/min
@@ -213,7 +213,7 @@ MISCA = _table("""
 38|measured|number|PCIRC MAX|maximum circuit pressure|cmH2O
 39|measured|number|PMEAN|mean airway pressure|cmH2O
 40|measured|number|PI END|end inspiratory pressure|cmH2O
-41|measured|number|IE E|expiratory part of the I:E ratio, inspiratory part 1|
+41|measured|number|IE E|expiratory part of the I:E ratio, inspiratory part 1|1
 42|limit|number|HIGH PCIRC|high circuit pressure limit|cmH2O
 45|limit|number|LOW VTE|low exhaled tidal volume limit|L
 46|limit|number|LOW VE TOT|low exhaled minute volume limit|L/min
@@ -246,10 +246,10 @@ MISCA = _table("""
 93|alarm|word|ALARM SILENCE|alarm silence|
 94|alarm|word|APNEA 94|apnea|
 95|alarm|word|OCCLUSION|severe occlusion or disconnect|
-96|setting|number|I|inspiratory part of the I:E ratio, or high part of H:L|
-97|setting|number|E|expiratory part of the I:E ratio, or low part of H:L|
-98|setting|number|APNEA I|inspiratory part of the apnea I:E ratio|
-99|setting|number|APNEA E|expiratory part of the apnea I:E ratio|
+96|setting|number|I|inspiratory part of the I:E ratio, or high part of H:L|1
+97|setting|number|E|expiratory part of the I:E ratio, or low part of H:L|1
+98|setting|number|APNEA I|inspiratory part of the apnea I:E ratio|1
+99|setting|number|APNEA E|expiratory part of the apnea I:E ratio|1
 100|setting|word|CONSTANT|what stays constant when the rate changes|
 101|measured|word|I:E|I:E ratio|
 """)

@@ -82,5 +82,25 @@ def test_a_reply_of_a_name_nobody_knows_is_kept_with_its_bytes() -> None:
     assert (report.observations, report.raw) == ((), b"raw")
 
 
+def test_a_part_of_a_ratio_is_a_number_without_dimension() -> None:
+    by_code = {code: metric for code, (metric, _place) in TREE.metrics.items()}
+    parts = ["F29", "F30", "F48", "F49", "F75", "A41", "A96", "A97", "A98", "A99"]
+    assert {(by_code[code].unit, by_code[code].vendor_unit) for code in parts} == {("1", "")}
+
+
+def test_a_field_the_manual_calls_reserved_is_kept_under_its_number() -> None:
+    (vitals, _events) = reports(context(), altered(163, "0.400"))
+    seen = vitals.observations[-1]
+    assert (seen.vendor_code, seen.value, seen.mapped) == ("F163", "0.400", False)
+
+
+def test_peep_is_the_ventilators_and_apart_from_its_setting() -> None:
+    terms = {seen.vendor_code: seen.refid for seen in reports(context())[0].observations}
+    assert (terms["F87"], terms["F18"]) == (
+        "MDC_VENT_PRESS_AWAY_END_EXP_POS",
+        "MDC_VENT_PRESS_AWAY_END_EXP_POS_SETTING",
+    )
+
+
 def test_every_field_of_the_tables_has_a_place() -> None:
     assert len({place for _metric, place in TREE.metrics.values()}) == len(TREE.metrics) == 151 + 62
