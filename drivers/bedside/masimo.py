@@ -71,6 +71,8 @@ def interpret(message: Message[Reading], ctx: Ctx) -> Iterable[Report]:
     reading = message.body
     device = msgspec.structs.replace(ctx.device, serial=ctx.device.serial or reading.serial)
     notes = tuple(f"device sent {word!r}" for word in reading.words)
+    if "EXC" not in reading.fields:
+        notes = (*notes, "device sent no exception word: it says nothing about the values' quality")
     if reading.time is None:
         notes = (*notes, f"device clock shows {reading.clock!r}")
     values = [_value(key, text, reading.exc) for key, text in reading.fields.items() if key not in {"SN", *_WORDS}]

@@ -9,10 +9,13 @@ Keys, widths and percent signs vary with model and firmware, so a line is read b
 adds SPHB, SPOC, RESVD, PVI and EXC1. Dashes say that there is no value. ALARM is the device's alarm word; the maker does not
 publish its bits, and published readings of them differ: it is kept as it is.
 
-Seen on real wires: a line joined in its middle, a lost line end (two lines glued), an empty line between lines. A line has no
-checksum; it counts when it is printable, begins with date and time and reaches EXC, which closes every known layout, and when
-its numbers keep their widths: a lost digit would make 098 a 9. A digit changed into another one can't be told. What stands
-before the date is passed over, and the line behind it comes out.
+Seen on real wires: a line joined in its middle, a lost line end (two lines glued), an empty line between lines, NULs in front of
+a line (Radical-7). A line has no checksum; it counts when it is printable, begins with date and time and reaches EXC, which
+closes every known layout, and when its numbers keep their widths: a lost digit would make 098 a 9. A digit changed into another
+one can't be told. What stands before the date is passed over, and the line behind it comes out.
+
+A line that ends without EXC has lost its tail where the device has sent EXC before, or SN, which comes with EXC in every layout.
+Else it is taken for a layout unknown to us, if saturation and rate have all their digits.
 """
 
 from __future__ import annotations
@@ -66,8 +69,8 @@ class Reading:
 
     @property
     def exc(self) -> Exc:
-        """The exception bits; trend output adds words after a colon ("820:OffPat,SET")."""
-        return Exc(int(self.fields["EXC"].partition(":")[0], 16))
+        """The exception bits, none where EXC is not sent; trend output adds words after a colon ("820:OffPat,SET")."""
+        return Exc(int(self.fields.get("EXC", "0").partition(":")[0], 16))
 
 
 def number(text: str) -> tuple[str | None, str]:
@@ -78,11 +81,12 @@ def number(text: str) -> tuple[str | None, str]:
 
 
 _PRINTABLE = re.compile(rb"[\t\x20-\x7e]*\Z")
-_DATE = re.compile(rb"(?<!\d)(\d\d/\d\d/(?:20)?\d\d)[ \t]+(\d\d:\d\d:\d\d)(?!\d)")
+_DATE = re.compile(rb"(\d\d/\d\d/(?:20)?\d\d)[ \t]+(\d\d:\d\d:\d\d)(?!\d)")
 _FIELD = re.compile(r"(?<!\S)([A-Za-z][A-Za-z0-9]{0,15})=( ?[^\s=]{0,32})(?!\S)")
 _EXC = re.compile(r"[0-9A-Fa-f]{3,8}(:.*)?\Z")
 _WIDTHS = {"SPO2": 3, "BPM": 3, "PR": 3, "PI": 5}
 _PADDED = re.compile(r"0\d")
+_THREE = re.compile(r"(?:\d{3}|---)%?")
 _LAYOUTS = frozenset({(2, 3), (4, 6)})
 """Widths of ALARM and EXC where EXC ends the line (Rad-5; Rad-8, Rad-87): what tells a whole line without its end."""
 
@@ -92,16 +96,18 @@ class MasimoCodec(Quiet):
 
     def __init__(self) -> None:
         self._lines = LineSplitter(LINE_MAX)
+        self._sends_exc = False
 
     def start(self, now: float) -> None:  # noqa: ARG002 - the contract's signature
         """Forget half a line of the former connection."""
         self._lines.rest()
+        self._sends_exc = False
 
     def receive(self, data: bytes, now: float) -> Sequence[Event[Reading]]:
         """Take bytes in any split; whole lines come out."""
         events: list[Event[Reading]] = []
         for line in self._lines.feed(data, now):
-            events += [line] if isinstance(line, BadFrame) else _read(line)
+            events += [line] if isinstance(line, BadFrame) else self._read(line)
         return events
 
     def end(self, now: float) -> Sequence[Event[Reading]]:  # noqa: ARG002 - the contract's signature
@@ -109,30 +115,39 @@ class MasimoCodec(Quiet):
         rest = self._lines.rest()
         if rest is None or isinstance(rest, BadFrame):
             return [rest] if rest else []
-        events = _read(rest)
+        events = self._read(rest)
         if any(isinstance(event, Message) and _whole(event.body) for event in events):
             return events
         return [Incomplete(rest.raw, rest.at, "ended inside a line")]
 
+    def _read(self, line: Line) -> list[Event[Reading]]:
+        if not line.text.strip(b"\x00"):
+            return []
+        dates = list(_DATE.finditer(line.text))
+        if not dates:
+            return [_bad(line, 0, len(line.text), "no date")]
+        start = dates[-1].start()
+        events: list[Event[Reading]] = [_bad(line, 0, start, "partial line")] if line.text[:start].strip(b" \t\x00") else []
+        reading = _parse(dates[-1]) if _PRINTABLE.match(line.text, start) else None
+        fault = "damaged line" if reading is None or not _keeps_widths(reading) else self._lost_tail(reading)
+        if reading is None or fault:
+            return [*events, _bad(line, start, len(line.text), fault)]
+        return [*events, Message(reading, line.raw[start:], line.at)]
 
-def _read(line: Line) -> list[Event[Reading]]:
-    dates = list(_DATE.finditer(line.text))
-    if not dates:
-        return [_bad(line, 0, len(line.text), "no date")]
-    start = dates[-1].start()
-    events: list[Event[Reading]] = [_bad(line, 0, start, "partial line")] if line.text[:start].strip() else []
-    reading = _parse(dates[-1]) if _PRINTABLE.match(line.text, start) else None
-    if reading is None or not _keeps_widths(reading):
-        reason = "partial line" if reading is None and b"EXC=" not in line.text[start:] else "damaged line"
-        return [*events, _bad(line, start, len(line.text), reason)]
-    return [*events, Message(reading, line.raw[start:], line.at)]
+    def _lost_tail(self, reading: Reading) -> str:
+        if "EXC" in reading.fields:
+            self._sends_exc = True
+            return ""
+        plain = _THREE.fullmatch(reading.fields.get("SPO2", "")) and _THREE.fullmatch(reading.fields.get("BPM", ""))
+        known = self._sends_exc or "SN" in reading.fields or reading.words
+        return "partial line" if known or not plain else ""
 
 
 def _parse(date: re.Match[bytes]) -> Reading | None:
     rest = date.string[date.end() :].decode("ascii")
     found = _FIELD.findall(rest)
     fields = {key.upper(): value for key, value in found}
-    if len(fields) != len(found) or not _EXC.match(fields.get("EXC", "")):
+    if len(fields) != len(found) or not _EXC.match(fields.get("EXC", "000")):
         return None
     clock = " ".join(part.decode("ascii") for part in date.groups())
     return Reading(time=_time(clock), clock=clock, fields=MappingProxyType(fields), words=tuple(_FIELD.sub("", rest).split()))
@@ -155,7 +170,7 @@ def _keeps_widths(reading: Reading) -> bool:
 
 
 def _whole(reading: Reading) -> bool:
-    widths = len(reading.fields.get("ALARM", "")), len(reading.fields["EXC"])
+    widths = len(reading.fields.get("ALARM", "")), len(reading.fields.get("EXC", ""))
     return len(reading.fields.get("EXC1", "")) == 8 or widths in _LAYOUTS
 
 

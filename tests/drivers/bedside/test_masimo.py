@@ -92,3 +92,9 @@ def test_the_clock_is_read_in_the_devices_zone_and_its_offset_kept(reports: Repo
 def test_an_impossible_clock_is_a_note(reports: Reports) -> None:
     (report, *_) = reports(DRIVER, line().replace(b"02/22/16", b"00/00/00"))
     assert (report.device_time, report.notes) == (None, ("device clock shows '00/00/00 22:47:45'",))
+
+
+def test_a_line_without_an_exception_word_says_so(reports: Reports) -> None:
+    (values,) = reports(DRIVER, b"11/17/12 06:47:24 SPO2=092% BPM=128\r\n")
+    assert [(seen.value, seen.validity) for seen in values.observations] == [("92", Validity.OK), ("128", Validity.OK)]
+    assert values.notes == ("device sent no exception word: it says nothing about the values' quality",)

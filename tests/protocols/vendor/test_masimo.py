@@ -73,6 +73,9 @@ def test_dashes_are_no_value(text: str, value: tuple[str | None, str]) -> None:
         pytest.param(RAD8[40:] + RAD8, ["no date"], 1, id="joined in the middle of a line"),
         pytest.param(RAD8[:60] + RAD8, ["partial line"], 1, id="a lost line end: two lines glued"),
         pytest.param(RAD8[:60] + b"\r\n" + RAD8, ["partial line"], 1, id="a line that does not reach EXC"),
+        pytest.param(RAD8[:-12] + RAD8, ["partial line"], 1, id="two lines glued, no blank before the date"),
+        pytest.param(RAD8.rstrip() + RAD8, ["partial line"], 1, id="two lines glued, digits before the date"),
+        pytest.param(b"\x00\x00" + RAD8 + b"\x00\x00\r\n", [], 1, id="NULs, as a Radical-7 sends in front of its lines"),
         pytest.param(RAD8.replace(b"EXC=000824", b"EXC=0008Z4") + RAD8, ["damaged line"], 1, id="EXC that is no word"),
         pytest.param(RAD8.replace(b"098%", b"0\xff8%") + RAD8, ["damaged line"], 1, id="a byte no device sends"),
         pytest.param(RAD8.replace(b"=098%", b"=09%") + RAD8, ["damaged line"], 1, id="a lost digit: 09 is not 9"),
@@ -100,6 +103,35 @@ def test_a_lost_byte_never_changes_spo2_pulse_or_pi() -> None:
 def test_a_firmware_without_leading_zeros_is_read() -> None:
     (reading,) = readings(b"05/20/21 14:06:02 SPO2=98% BPM=101 PI=3.6% ALARM=0000 EXC=000800\r\n")
     assert [number(reading.fields[key])[0] for key in ("SPO2", "BPM", "PI")] == ["98", "101", "3.6"]
+
+
+PLAIN = b"11/17/12 06:47:24 SPO2=092% BPM=128\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "count"),
+    [
+        pytest.param(PLAIN * 2, 2, id="a layout without EXC"),
+        pytest.param(PLAIN.replace(b"092", b"---"), 1, id="no value is a value's width too"),
+        pytest.param(RAD5 + PLAIN, 1, id="the device sends EXC: this line lost its tail"),
+        pytest.param(PLAIN.replace(b"SPO2", b"SN=0000056661 SPO2"), 0, id="SN comes with EXC only"),
+        pytest.param(PLAIN.replace(b"128", b"12"), 0, id="a digit short"),
+        pytest.param(PLAIN.replace(b" BPM=128", b""), 0, id="no rate"),
+        pytest.param(PLAIN.replace(b"BPM", b"BPM=99 XX BPM"), 0, id="a key twice"),
+        pytest.param(PLAIN.rstrip(), 0, id="and no line end: it may be cut"),
+    ],
+)
+def test_a_line_without_exc_counts_only_where_none_is_missing(data: bytes, count: int) -> None:
+    assert len(readings(data)) == count
+
+
+def test_a_new_connection_may_be_another_device() -> None:
+    codec = MasimoCodec()
+    codec.receive(RAD5, 0.0)
+    codec.start(1.0)
+    (event,) = codec.receive(PLAIN, 2.0)
+    assert isinstance(event, Message)
+    assert event.body.exc == Exc(0)
 
 
 def test_offsets_say_where_the_damage_is() -> None:
