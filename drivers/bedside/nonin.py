@@ -15,6 +15,8 @@ from protocols.sansio import Message
 from protocols.vendor.nonin import (
     RATE_HZ,
     RATES,
+    RATES_SHOWN,
+    SATURATION_MAX,
     SATURATIONS,
     Body,
     Format,
@@ -70,6 +72,8 @@ TREE = Mds(
     ),
 )
 _DOUBT = Status.ARTIFACT | Status.OUT_OF_TRACK | Status.SENSOR_ALARM
+_CLOCK_SET = 2000
+"""A gateway clock before this year was never set, or the bytes are a file that does not say when they came: no day is near."""
 _PERIOD_MS = f"{1000 / RATE_HZ:.4f}"
 
 
@@ -78,7 +82,8 @@ def interpret(message: Message[Body], ctx: Ctx) -> Iterable[Report]:
     body = message.body
     if isinstance(body, TextLine):
         device_time = _near(body.time, ctx.wall(message.at), ctx)
-        yield ctx.report(message, _text(body), device_time=device_time)
+        notes = (f"device clock shows {body.time!r}",) if body.time and device_time is None else ()
+        yield ctx.report(message, _text(body), device_time=device_time, notes=notes)
         yield from _turned(message, ctx, {"MARK": body.mark}, device_time=device_time)
         return
     device = msgspec.structs.replace(ctx.device, firmware=ctx.device.firmware or str(body.revision))
@@ -93,20 +98,18 @@ def interpret(message: Message[Body], ctx: Ctx) -> Iterable[Report]:
 def _values(packet: Packet) -> Iterable[Observation]:
     status = packet.status
     for name in SATURATIONS:
-        percent = packet.saturation(name)
-        yield _value(name, percent, status, possible=percent is None or percent <= 100)
+        yield _value(name, packet.saturation(name), status, _saturations(packet.rate("HR")))
     for name in RATES:
-        rate = packet.rate(name)
-        yield _value(name, rate, status, possible=rate != 0)
+        yield _value(name, packet.rate(name), status, RATES_SHOWN)
     if packet.perfusion:
         yield TREE.observe("PRF", packet.perfusion)
 
 
-def _value(name: str, number: int | None, status: Status, *, possible: bool) -> Observation:
+def _value(name: str, number: int | None, status: Status, possible: range) -> Observation:
     if number is None:
         lost = Validity.OFF if status & (Status.DISCONNECTED | Status.SENSOR_ALARM) else Validity.NOT_AVAILABLE
         return TREE.observe(name, None, validity=lost)
-    if status & Status.DISCONNECTED or not possible:
+    if status & Status.DISCONNECTED or number not in possible:
         why = Validity.OFF if status & Status.DISCONNECTED else Validity.INVALID
         return TREE.observe(name, None, validity=why, notes=(f"device sent {number}",))
     return TREE.observe(name, str(number), validity=Validity.QUESTIONABLE if status & _DOUBT else Validity.OK)
@@ -123,10 +126,17 @@ def _states(packet: Packet) -> Mapping[str, bool]:
     }
 
 
+def _saturations(rate: int | None) -> range:
+    """The specifications' range begins at 0; without a pulse a 0 is no saturation."""
+    return range(0 if rate in RATES_SHOWN else 1, SATURATION_MAX + 1)
+
+
 def _text(line: TextLine) -> Iterable[Observation]:
     notes = ("fast response",) if line.fast else ()
-    yield TREE.observe("SpO2", line.spo2, notes=notes)
-    yield TREE.observe("HR", line.hr, notes=notes)
+    spo2, rate = (None if text is None else int(text) for text in (line.spo2, line.hr))
+    for name, number, possible in (("SpO2", spo2, _saturations(rate)), ("HR", rate, RATES_SHOWN)):
+        seen = _value(name, number, Status(0), possible)
+        yield msgspec.structs.replace(seen, notes=(*notes, *seen.notes))
     if line.breath:
         yield TREE.observe("BREATH", "B")
 
@@ -141,8 +151,8 @@ def _turned(
 
 
 def _near(clock: str, received_at: datetime, ctx: Ctx) -> datetime | None:
-    """A line shows HH:MM:SS and no date: the day that brings it nearest to when it came."""
-    if not clock:
+    """A line shows HH:MM:SS and no date: the day that brings it nearest to when it came, if that is known."""
+    if not clock or received_at.year < _CLOCK_SET:
         return None
     here = received_at.astimezone(ctx.timezone)
     shown = datetime.combine(here.date(), datetime.strptime(clock, "%H:%M:%S").time())  # noqa: DTZ007 - localised below

@@ -5,7 +5,7 @@ the 7500, 8500, 9600, 9847 and Avant 4000 for the text lines. Times: 25 frames a
 
     format 2    01      STATUS  PLETH   FLOAT  CHK      CHK = sum of the four bytes before it, modulo 256
     format 7    STATUS  PLETHhi PLETHlo FLOAT  CHK      STATUS: bit 7 is always 1, bit 0 (SYNC) only in frame 1
-    text        [HH:MM:SS ]SPO2=098 HR=072[ F][ B][*][ CKSUM=xxxx] CR LF        "---": no value
+    text        [HH:MM:SS ]SPO2=098[%] HR=072[ F][ B][*][ CKSUM=xxxx] CR LF     "---": no value
 
     FLOAT by frame: 1,2 HR  3 SpO2  4 REV  8 STAT2  9 SpO2-D  10 SpO2-Fast  11 SpO2-B-B  14,15 E-HR  16 E-SpO2  17 E-SpO2-D
                     20,21 HR-D  22,23 E-HR-D
@@ -37,7 +37,10 @@ FRAMES = 25
 RATE_HZ = 75
 """Frames, and so pleth samples, a second."""
 NO_RATE = 511
+RATES_SHOWN = range(18, 322)
+"""Pulse rates that the specifications name, /min (operator's manual 7500FO, "Specifications"; older models end at 300)."""
 NO_SATURATION = 127
+SATURATION_MAX = 100
 LINE_MAX = 512
 """Characters of a text line: the longest one of the maker's (a header, the X-100M's 350) fits, noise is cut."""
 _RUN_MAX = 1024
@@ -153,7 +156,7 @@ class _Pass:
 
 _FIELD = rb"(\d{3}| \d{2}| {2}\d|---)"
 _TEXT_LINE = re.compile(
-    rb"(?:(?<!\d)((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)[ \t]+)?SPO2=" + _FIELD + rb"[ \t]+HR=" + _FIELD + rb"((?:[ \t]*[FB*])*)"
+    rb"(?:(?<!\d)((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)[ \t,]+)?SPO2=" + _FIELD + rb"%?[ \t,]+HR=" + _FIELD + rb"((?:[ \t]*[FB*])*)"
     rb"(?:[ \t,|]*CKSUM=([0-9A-F]{4}))?[ \t]*\Z",
     re.IGNORECASE,
 )
@@ -291,17 +294,16 @@ def _line(text: bytes, whole: int) -> _Take | _Pass:
     line = text[match.start() :]
     if checksum is not None and int(checksum, 16) not in _checksums(line):
         return _Pass(len(text), "checksum")
-    value = _digits(spo2)
-    if value is not None and int(value) > 100:
-        return _Pass(len(text), "out of range")
     body = TextLine(
-        spo2=value,
+        spo2=_digits(spo2),
         hr=_digits(hr),
         time=(time or b"").decode(),
         fast=b"F" in marks.upper(),
         mark=b"*" in marks,
         breath=b"B" in marks.upper(),
     )
+    if int(body.spo2 or 0) > SATURATION_MAX or int(body.hr or 0) >= RATES_SHOWN.stop:
+        return _Pass(len(text), "out of range")
     return _Take(body, match.start(), whole - match.start())
 
 

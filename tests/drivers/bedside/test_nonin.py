@@ -10,7 +10,9 @@ from pydantic import ValidationError
 
 from drivers.bedside.nonin import DRIVER, NoninOptions
 from gateway import terms
-from gateway.model import Category, Report, Validity
+from gateway.model import Category, DeviceIdentity, Report, Validity
+from protocols.sansio import Message
+from protocols.vendor.nonin import Body, TextLine
 
 Reports = Callable[..., list[Report]]
 Decode = Callable[..., list[Mapping[str, Any]]]
@@ -51,6 +53,22 @@ def first(reports: Reports, data: bytes) -> dict[str, tuple[str | None, Validity
         pytest.param(packet(status=0xC0), (None, Validity.OFF), (None, Validity.OFF), id="disconnected: a number is none"),
         pytest.param(packet(spo2=101), (None, Validity.INVALID), ("72", Validity.OK), id="no saturation is above 100"),
         pytest.param(packet(low=0), ("98", Validity.OK), (None, Validity.INVALID), id="no pulse rate is 0"),
+        pytest.param(packet(low=17), ("98", Validity.OK), (None, Validity.INVALID), id="rates begin at 18"),
+        pytest.param(packet(high=2, low=0x42), ("98", Validity.OK), (None, Validity.INVALID), id="rates end at 321"),
+        pytest.param(packet(spo2=0), ("0", Validity.OK), ("72", Validity.OK), id="saturations begin at 0"),
+        pytest.param(
+            packet(spo2=0, low=0), (None, Validity.INVALID), (None, Validity.INVALID), id="no pulse, no saturation of 0"
+        ),
+        pytest.param(
+            packet(spo2=0, high=3, low=0x7F),
+            (None, Validity.INVALID),
+            (None, Validity.NOT_AVAILABLE),
+            id="rate missing, saturation 0",
+        ),
+        pytest.param(b"SPO2=098 HR=000\r\n", ("98", Validity.OK), (None, Validity.INVALID), id="text: no pulse rate is 0"),
+        pytest.param(b"SPO2=000 HR=000\r\n", (None, Validity.INVALID), (None, Validity.INVALID), id="text: all zero"),
+        pytest.param(b"SPO2=000 HR=072\r\n", ("0", Validity.OK), ("72", Validity.OK), id="text: saturations begin at 0"),
+        pytest.param(b"SPO2=--- HR=---\r\n", (None, Validity.NOT_AVAILABLE), (None, Validity.NOT_AVAILABLE), id="text: dashes"),
     ],
 )
 def test_flags_make_the_state_of_a_value(
@@ -108,6 +126,14 @@ def test_a_clock_without_a_date_is_the_nearest_one(reports: Reports, clock: str,
     (report,) = reports(DRIVER, f"{clock} SPO2=098 HR=072\r\n".encode())
     assert report.device_time == expected
     assert report.clock_offset_s == (expected - report.received_at).total_seconds()
+
+
+def test_a_clock_without_a_date_is_a_note_where_no_day_is_known() -> None:
+    """Neither a gateway clock that was never set nor a bare file may make 1969 of it."""
+    context = DRIVER.context(DeviceIdentity(id="4E-044"), DRIVER.options(), wall=lambda _: datetime(1970, 1, 1, tzinfo=UTC))
+    message: Message[Body] = Message(TextLine("098", "072", time="14:05:59"), b"", 0.0)
+    (report,) = DRIVER.interpret(message, context)
+    assert (report.device_time, report.notes) == (None, ("device clock shows '14:05:59'",))
 
 
 def test_a_clock_is_read_in_the_devices_zone(reports: Reports) -> None:
