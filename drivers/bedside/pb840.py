@@ -126,7 +126,7 @@ def _value(reply: Reply, field: Field) -> Iterator[Observation]:
     mapped = bool(TREE.metrics[code][0].refid)
     if not field.word and text == "OFF":
         yield TREE.observe(code, None, validity=Validity.OFF)
-    elif text:
+    elif text.strip("-*. "):
         yield TREE.observe(code, text, range=_range(reply, code))
     elif mapped and field.sort is Sort.MEASURED:
         yield TREE.observe(code, None)

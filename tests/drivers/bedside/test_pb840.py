@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from drivers.bedside.pb840 import DRIVER, TREE, Pb840Options
 from gateway.driver import Context
 from gateway.model import Category, DeviceIdentity, Method, Report, Validity
@@ -47,6 +49,12 @@ def test_a_blank_measurement_is_no_value_and_never_a_number() -> None:
     (vitals, _events) = reports(context())
     by_code = {seen.vendor_code: seen for seen in vitals.observations}
     assert (by_code["F78"].value, by_code["F78"].validity) == (None, Validity.NOT_AVAILABLE)
+
+
+@pytest.mark.parametrize("shown", ["", "----", "--.-", "****"])
+def test_dashes_and_stars_are_blanks(shown: str) -> None:
+    by_code = {seen.vendor_code: seen for seen in reports(context(), altered(73, shown))[0].observations}
+    assert (by_code["F73"].value, by_code["F73"].validity, by_code["F73"].notes) == (None, Validity.NOT_AVAILABLE, ())
 
 
 def test_a_setting_that_is_off_is_off() -> None:
