@@ -88,6 +88,3 @@ def main() -> None:
     except WardlinkError as error:
         print(f"wardlink: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise SystemExit(141) from None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
+from msgspec.structs import replace
 
 from gateway.acquire import offline, recording, registry
+from gateway.cli.show import moment, new_app, read_bytes, say
 from gateway.deliver.messages import Renderer
 from gateway.driver import Driver
 from gateway.errors import ConfigError
@@ -23,7 +24,7 @@ NOTHING_UNDERSTOOD = 3
 BENCH = Gateway(name="wardlink-decode", eui64="0200000000000000")
 """The sender named in rendered messages: no box, a locally administered EUI-64."""
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 class Form(StrEnum):
@@ -49,22 +50,17 @@ def decode(
 ) -> None:
     """Decode device bytes. Faults go to stderr as counts with offsets; exit 0 if anything was understood, 3 if nothing was."""
     declaration = registry.load(driver)
-    options = registry.options(declaration, profile or _default_profile(declaration), _options(option or []))
-    moment = _moment(at)
-    flows = recording.read(None if str(file) == "-" else file, _bytes(file))
-    write = _writer(form)
+    chosen = profile or _default_profile(declaration)
+    options = registry.options(declaration, chosen, _options(option or []))
+    start, zone, write = moment(at), _zone(timezone), _writer(form)
+    flows = recording.read(None if str(file) == "-" else file, read_bytes(file, recording.SIZE_MAX))
     understood = 0
     for flow in flows:
-        context = declaration.context(
-            DeviceIdentity(id=declaration.id, maker=declaration.maker),
-            options,
-            wall=lambda _: offline.EPOCH,
-            timezone=_zone(timezone),
-            profile=profile,
-        )
-        known = flow.started is not None or moment is not None
+        identity = DeviceIdentity(id=declaration.id, maker=declaration.maker)
+        context = declaration.context(identity, options, wall=lambda _: offline.EPOCH, timezone=zone, profile=chosen)
+        known = flow.started is not None or start is not None
         count, faults = 0, offline.Faults()
-        for item in offline.decode(flow, declaration.codec(options), context, moment):
+        for item in offline.decode(flow, declaration.codec(options), context, start):
             if isinstance(item, offline.Faults):
                 faults = item
             else:
@@ -73,16 +69,16 @@ def decode(
         understood += count + faults.silent
         _tell(flow.name, len(flows) > 1, count, faults)
     if not understood:
-        _say(f"nothing was understood as {driver}{f' with profile {profile}' if profile else ''}; is it the right driver?")
+        say(f"nothing was understood as {driver}{f' with profile {chosen}' if chosen else ''}; is it the right driver?")
         raise typer.Exit(NOTHING_UNDERSTOOD)
 
 
 def _tell(name: str, several: bool, count: int, faults: offline.Faults) -> None:
     if several and not count and not faults.silent:
-        _say(f"{name}: nothing understood in this direction")
+        say(f"{name}: nothing understood in this direction")
         return
     for line in faults.lines():
-        _say(f"{name}: {line}")
+        say(f"{name}: {line}")
 
 
 def _writer(form: Form) -> Any:
@@ -90,7 +86,8 @@ def _writer(form: Form) -> Any:
         return _print_readings
     render, ids = _renderer(form), iter(range(1, sys.maxsize))
 
-    def write(report: Report, _known: bool) -> None:
+    def write(report: Report, known: bool) -> None:
+        report = report if known else _timed_by_itself(report)
         entry = Entry(id=next(ids), epoch="00000000", stored_at=report.received_at, report=report)
         body = render(entry, None).body
         if form is not Form.FHIR and sys.stdout.isatty():
@@ -99,6 +96,11 @@ def _writer(form: Form) -> Any:
         sys.stdout.buffer.flush()
 
     return write
+
+
+def _timed_by_itself(report: Report) -> Report:
+    """Nobody knows when it was received: the device's own time, where it has one, stands for that, and no clock is judged."""
+    return replace(report, received_at=report.device_time or report.received_at, clock_offset_s=None)
 
 
 def _renderer(form: Form) -> Renderer:
@@ -124,7 +126,7 @@ def _print_readings(report: Report, known: bool) -> None:
 
 
 def _default_profile(declaration: Driver[Any, Any]) -> str:
-    return "generic" if declaration.profiles else ""
+    return "generic" if "generic" in registry.profiles(declaration) else ""
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:
@@ -137,33 +139,8 @@ def _options(pairs: list[str]) -> dict[str, Any]:
     return table
 
 
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"--at {text!r}: expected ISO 8601, such as 2026-11-21T08:00:00+01:00") from None
-    if moment.tzinfo is None:
-        raise ConfigError(f"--at {text!r}: expected an offset at the end, such as +01:00 or Z")
-    return moment
-
-
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError(f"--timezone {name!r}: expected an IANA name, such as Europe/Berlin") from None
-
-
-def _bytes(file: Path) -> bytes:
-    if str(file) == "-":
-        return sys.stdin.buffer.read(recording.SIZE_MAX + 1)
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

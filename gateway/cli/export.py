@@ -14,8 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway import config, terms
-from gateway.cli.patients import moment
-from gateway.cli.show import ConfigOption, new_app
+from gateway.cli.show import ConfigOption, moment, new_app
 from gateway.model import decode
 from gateway.readings import Reading, readings
 from gateway.store.journal import open_reader

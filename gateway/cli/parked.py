@@ -18,7 +18,7 @@ app = new_app()
 
 Destination = Annotated[str, typer.Argument(help="the destination's id")]
 Reports = Annotated[list[int] | None, typer.Argument(help="report numbers; all parked ones when absent")]
-Reason = Annotated[str, typer.Option(help="only those parked for this reason")]
+Reason = Annotated[str, typer.Option(help="only those parked for this reason, word for word")]
 
 
 @app.callback(no_args_is_help=True)

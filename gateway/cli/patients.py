@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 from contextlib import closing
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
-from gateway import config
-from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, table
+from gateway import config, explain
+from gateway.cli.show import ConfigOption, JsonOption, moment, new_app, print_json, table
 from gateway.errors import ConfigError
 from gateway.model import Subject
 from gateway.patients import acts
@@ -30,11 +30,11 @@ def _associate(
     patient: Annotated[str, typer.Argument(help="the patient's id, as the hospital writes it")],
     at: AtOption = "",
     family_name: Annotated[str, typer.Option(help="second factor for the receiver (PID-5)")] = "",
-    given_name: str = "",
+    given_name: Annotated[str, typer.Option(help="the same (PID-5)")] = "",
     birth_date: Annotated[str, typer.Option(help="YYYYMMDD")] = "",
     sex: Annotated[str, typer.Option(help="M F O U A N")] = "",
     assigner: Annotated[str, typer.Option(help="who assigned the id (PID-3.4)")] = "",
-    visit_id: str = "",
+    visit_id: Annotated[str, typer.Option(help="visit or case number (PV1-19)")] = "",
     reason: ReasonOption = "",
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
@@ -105,27 +105,22 @@ def _row(one: Association) -> dict[str, object]:
 def _subject(fields: dict[str, str]) -> Subject:
     try:
         return config.PatientConfig.model_validate(fields).subject()
-    except ValueError as error:
-        raise ConfigError(f"the patient's data cannot be taken: {error}") from None
+    except ValidationError as error:
+        told = [_option(item) for item in error.errors(include_url=False)]
+        raise ConfigError("\n".join(told)) from None
+
+
+def _option(item: Any) -> str:
+    """What is wrong with one of the options, without the patient data that was given."""
+    name = str(item["loc"][0])
+    option = "PATIENT" if name == "patient_id" else f"--{name.replace('_', '-')}"
+    return f"{option}: {explain.say(item, config.PatientConfig, ('patient',))}"
 
 
 def _known(found: config.Config, device: str) -> None:
     if device not in {one.id for one in found.device}:
         known = ", ".join(one.id for one in found.device) or "none"
         raise ConfigError(f"no device {device!r} is configured; there are: {known}")
-
-
-def moment(text: str) -> datetime | None:
-    """`text` as an aware time; None when empty. Raises ConfigError."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{text!r}: expected ISO 8601 with an offset, such as 2026-11-21T08:00:00+01:00") from None
-    if found.tzinfo is None:
-        raise ConfigError(f"{text!r}: expected an offset at the end, such as +01:00 or Z")
-    return found
 
 
 def whoami() -> str:

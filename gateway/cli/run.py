@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,13 +16,22 @@ from gateway.cli.show import ConfigOption, new_app
 app = new_app()
 
 
+class Level(StrEnum):
+    """How much is said."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
 @app.command()
 def run(
     path: ConfigOption = config.DEFAULT_PATH,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR; patient data only at DEBUG")] = "INFO",
+    log_level: Annotated[Level, typer.Option(case_sensitive=False, help="patient data only at DEBUG")] = Level.INFO,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT. State changes go to standard error, one line each."""
-    logging.basicConfig(level=log_level.upper(), format=_format(), stream=sys.stderr)
+    logging.basicConfig(level=log_level.value, format=_format(), stream=sys.stderr)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     settings = verify(config.load(path))
     for warning in service.warnings(settings):

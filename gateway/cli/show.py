@@ -1,10 +1,11 @@
-"""What commands share: the --config option, JSON output, tables, reading a file or standard input."""
+"""What commands share: the --config option, JSON output, tables, times, reading a file or standard input."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,11 @@ def new_app() -> typer.Typer:
 
 def print_json(value: Any) -> None:
     """`value` as indented JSON; times as ISO 8601."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=_text) + "\n")
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -36,6 +41,19 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in rows:
         drawn.add_row(*("" if cell is None else str(cell) for cell in row))
     Console().print(drawn)
+
+
+def moment(text: str) -> datetime | None:
+    """`text` as an aware time; None when empty. Raises ConfigError."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r}: expected ISO 8601 with an offset, such as 2026-11-21T08:00:00+01:00") from None
+    if found.tzinfo is None:
+        raise ConfigError(f"{text!r}: expected an offset at the end, such as +01:00 or Z")
+    return found
 
 
 def read_bytes(file: Path, limit: int) -> bytes:

@@ -44,14 +44,14 @@ def snapshot(folder: Path) -> dict[str, Any]:
 def _print(found: dict[str, Any]) -> None:
     if found["running"]:
         print(f"{found['gateway']} {found['eui64']}, wardlink {found['version']}")
+        columns: tuple[str, ...] = ("device", "driver", "state", "last report", "clock", "counts", "where / why")
+        table("Devices", columns, [_device(one) for one in found["devices"]])
     else:
         print("No gateway is running on this configuration.")
-    heads = ("device", "driver", "state", "last report", "clock", "counts", "where / why")
-    table("Devices", heads, [_device(one) for one in found.get("devices", ())])
     states = {one["id"]: one for one in found.get("destinations", ())}
-    heads = ("destination", "state", "waiting", "oldest", "held", "parked", "last ack", "where")
+    columns = ("destination", "state", "waiting", "oldest", "held", "parked", "last ack", "where")
     rows = [_route(one, states.get(one["id"], {})) for one in found["journal"]["destinations"]]
-    table("Destinations", heads, rows)
+    table("Destinations", columns, rows)
     for one in found["journal"]["destinations"]:
         for reason, n in one["parked_by_reason"].items():
             print(f"{one['id']}: {n} parked: {reason}")

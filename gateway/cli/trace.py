@@ -37,7 +37,7 @@ def record(
     driver: Annotated[
         str, typer.Option(help="poll as this driver does; what the device then sends is refused, never acknowledged")
     ] = "",
-    profile: str = "",
+    profile: Annotated[str, typer.Option(help="analyzer profile, for a driver that has profiles")] = "",
     seconds: Annotated[float, typer.Option("--for", help="stop after this many seconds; 0: until Ctrl-C")] = 0,
 ) -> None:
     """Record both directions with their times. Nothing is acknowledged: the device keeps what it has."""

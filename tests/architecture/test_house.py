@@ -117,7 +117,7 @@ def workplace(text: str) -> list[str]:
     return [match.group() for pattern in (_PLACE, _WORD) for match in pattern.finditer(text)]
 
 
-_URL = re.compile(r"\b(?:https?|ftp|wss?)://(?:[^\s/@\"']*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*[A-Za-z0-9])")
+_URL = re.compile(r"\b(?:https?|ftp|wss?)://(?:[^\s/@\"']*@)?+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*[A-Za-z0-9])")
 _NAME = re.compile(r"(?<![\w@.-])((?:[A-Za-z0-9-]+\.)+(?:com|org|net|gov|edu|eu))\b(?![.\w-])")
 _HERE = re.compile(
     r"(?:.*\.)?(?:example|test|invalid|localhost)(?:\.(?:com|org|net))?|127\.[\d.]+|\[::1\]|10\.[\d.]+|192\.0\.2\.\d+"
