@@ -7,8 +7,8 @@
     EOT                                   the sender has done
 
 Faults seen on real wires: checksum digits in lower case or missing, CR or LF or both missing after them, runs of NUL or 0x02
-between transmissions, a frame cut short by the analyzer's restart, records without any frame around them, and text files in
-which an editor has put LF for CR.
+between transmissions, a frame cut short by the analyzer's restart, records without any frame around them or within SOH and EOT.
+In recordings: the receiver's ACK and NAK between the frames, and LF where an editor has put it for CR.
 
 Recovery. A new STX always begins a frame: what came before it was cut short. Within text, and wherever the sender may be
 in the middle of a frame, ENQ and EOT count only when the sender then waits: nothing follows, or another ENQ or EOT, or, in
@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from protocols.astm import patterns
 from protocols.astm.profile import LinkProfile
 from protocols.astm.records import is_header, is_terminator
 from protocols.sansio import SAMPLE_MAX, BadFrame
@@ -70,24 +71,9 @@ Item: TypeAlias = Frame | Control | Bare | BadFrame
 
 _SUMS = {form: n for n in range(256) for form in {f"{n:02X}".encode(), f"{n:02x}".encode(), f"{n:02X}".capitalize().encode()}}
 _SUMS |= {form.swapcase(): n for form, n in list(_SUMS.items())}
-_IN_FRAME = re.compile(rb"[\x02\x03\x04\x05\x17]")
-_IN_BARE = re.compile(rb"[\x02-\x05\x17\r\n]")
-_CONTROL = re.compile(rb"[\x02\x04\x05]")
-_CONTROL_OR_H = re.compile(rb"[\x02\x04\x05]|(?:[\r\n\x00][ \t]{0,32}|(?<=\xef\xbb\xbf))H[!-/:-@\[-`{-~]")
-_HEADER = re.compile(rb"H[!-/:-@\[-`{-~]")
 _ENDS = (bytearray(b"\x03"), bytearray(b"\x17"))
-_GAP = re.compile(rb"[\r\n\x00 \t]*")
-_BEAT = re.compile(rb"\x02[\x02\r\n\x00]")
-_BEAT_IDLE = re.compile(rb"\x02[\x02\r\n\x00\x04\x05]")
-"""A 0x02 that begins no frame: some analyzers send runs of it as a heartbeat."""
 _AFTER_ETX = 4
 """Bytes of a frame behind ETX: two checksum digits, CR, LF."""
-_PAUSE = re.compile(rb"[\r\n\x00 \t\x02]*")
-_FRAME_H = re.compile(rb"[0-7]?H[!-/:-@\[-`{-~]")
-_H_SIZE = 3
-"""Bytes behind an STX that tell whether a transmission begins: number, H, delimiter."""
-_LOOK_BACK = 40
-"""Bytes scanned again when more come, so that a header split over two reads is found: longer than _CONTROL_OR_H can match."""
 
 
 def checksum(body: bytes | bytearray) -> int:
@@ -111,7 +97,7 @@ class Scanner:
     def __init__(self, profile: LinkProfile) -> None:
         self._profile = profile
         self._records_only = profile.mode == "records"
-        idle = b"\r\n \t" + profile.heartbeat.replace(b"\x02", b"") + (b"\x02" if self._records_only else b"")
+        idle = b"\r\n \t\x06\x15" + profile.heartbeat.replace(b"\x02", b"") + (b"\x02" if self._records_only else b"")
         self._idle = re.compile(rb"[" + re.escape(idle) + rb"]+")
         self._buffer = bytearray()
         self._base = 0
@@ -179,11 +165,11 @@ class Scanner:
 
     def _frame(self, level: int) -> Item | None:
         buffer, start = self._buffer, self._pos
-        if (_BEAT if self.transfer else _BEAT_IDLE).match(buffer, start) is not None:
+        if self._beat().match(buffer, start) is not None:
             self._advance(start + 1)
             return None
         limit = start + self._profile.frame_max - _AFTER_ETX
-        found = _IN_FRAME.search(buffer, max(start + 1, self._scan), limit)
+        found = patterns.IN_FRAME.search(buffer, max(start + 1, self._scan), limit)
         if found is None:
             return self._unended(level, limit)
         at = found.start()
@@ -198,6 +184,11 @@ class Scanner:
         else:
             self._scan = at + 1
         return None
+
+    def _beat(self) -> re.Pattern[bytes]:
+        if self.transfer:
+            return patterns.BEAT
+        return patterns.BEAT_BARE if self.bare and self._profile.frame_numbers != "absent" else patterns.BEAT_IDLE
 
     def _unended(self, level: int, limit: int) -> Item | None:
         size = len(self._buffer)
@@ -267,7 +258,7 @@ class Scanner:
         if self._pos + 1 >= len(self._buffer) and level == FLOWING:
             self._wait()
             return None
-        if _HEADER.match(self._buffer, self._pos) is None:
+        if patterns.HEADER.match(self._buffer, self._pos) is None:
             return self._garbage(level)
         self._in_bare = True
         self._line = self._scan = self._pos
@@ -276,7 +267,7 @@ class Scanner:
     def _bare(self, level: int) -> Item | None:
         buffer = self._buffer
         limit = self._pos + self._profile.message_max
-        found = _IN_BARE.search(buffer, self._scan, limit)
+        found = patterns.IN_BARE.search(buffer, self._scan, limit)
         if found is None:
             return self._bare_unended(level, limit)
         at = found.start()
@@ -309,7 +300,7 @@ class Scanner:
         buffer = self._buffer
         line = buffer[self._line : at].lstrip(b" \t\x00")
         if is_terminator(line):
-            after = _GAP.match(buffer, at)
+            after = patterns.GAP.match(buffer, at)
             next_at = at + 1 if after is None else after.end()
             if next_at < len(buffer) or level != FLOWING:
                 return self._no_stx(next_at) if buffer[next_at : next_at + 1] in _ENDS else self._done(at + 1, "L")
@@ -345,17 +336,17 @@ class Scanner:
     def _acts(self, at: int, level: int) -> bool | None:
         """Whether the ENQ or EOT at `at` is one: the sender then waits, or begins a transmission. None: not known yet."""
         buffer = self._buffer
-        gap = _PAUSE.match(buffer, at + 1)
+        gap = patterns.PAUSE.match(buffer, at + 1)
         after = at + 1 if gap is None else gap.end()
         left = len(buffer) - after
         if left and buffer[after] in (ENQ, EOT):
             return True
-        pattern = _FRAME_H if buffer[after - 1] == STX else _HEADER if self._had_bare else None
+        pattern = patterns.FRAME_H if buffer[after - 1] == STX else patterns.HEADER if self._had_bare else None
         if left == 0:
             return None if level == FLOWING else True
         if pattern is None:
             return False
-        if left < _H_SIZE and level == FLOWING:
+        if left < patterns.H_SIZE and level == FLOWING:
             return None
         return pattern.match(buffer, after) is not None
 
@@ -363,7 +354,7 @@ class Scanner:
         """Noise up to what may be something again; its first byte is known to be nothing."""
         buffer, start = self._buffer, self._pos
         limit = start + GARBAGE_MAX
-        pattern = _CONTROL_OR_H if self.bare else _CONTROL
+        pattern = patterns.CONTROL_OR_H if self.bare else patterns.CONTROL
         at = max(start + 1, self._scan)
         while (found := pattern.search(buffer, at, limit)) is not None:
             at = found.start()
@@ -379,7 +370,7 @@ class Scanner:
             return self._bad(limit, "garbage")
         if level == OVER:
             return self._bad(len(buffer), "garbage")
-        self._scan = max(start + 1, len(buffer) - _LOOK_BACK)
+        self._scan = max(start + 1, len(buffer) - patterns.LOOK_BACK)
         self._wait()
         return None
 

@@ -70,6 +70,10 @@ def _session(sysmex: Sequence[bytes]) -> bytes:
         ("cut off earlier", lambda data: b"^4.1|||\r\x03A0\r\n" + EOT + data),
         ("an aborted try before", lambda data: data[:300] + data),
         ("heartbeats around", lambda data: b"\x02\x02\x00" + data + b"\x02\x02"),
+        ("the host's ACKs too", lambda data: data.replace(b"\x05", b"\x05\x06").replace(b"\r\n", b"\r\n\x06")),
+        ("ENQ answered with NAK at first", lambda data: b"\x05\x15\r\n" + data),
+        ("an ACK of EOT, and the next try", lambda data: ENQ + b"\x06" + EOT + b"\x06" + data),
+        ("ENQ thrice", lambda data: ENQ * 2 + data),
     ],
 )
 def test_a_framed_capture_is_read_in_every_shape(sysmex: Sequence[bytes], shape: str, change: Callable[[bytes], bytes]) -> None:
@@ -100,6 +104,14 @@ def test_what_ends_a_frame_need_not_be_configured(framed: Framed, tail: bytes) -
         (ENQ + H + R + L[:-1] + EOT + ENQ + H + L + EOT, ["HRL", "HL"]),
         (H + R + L + b"\x00\x00" + H + L, ["HRL", "HL"]),
         (b"\xef\xbb\xbf" + H + R + L, ["HRL"]),
+        (b"\x01" + H + R + L + EOT + b"\x01" + H + L + EOT, ["HRL", "HL"]),
+        (b"\x01H|@^\\|GXM" + H[5:] + R + L, ["HRL"]),
+        (b"\x0b" + H + R + L + b"\x1c\r", ["HRL"]),
+        (b"junk" + H + R + L, ["HRL"]),
+        (b"\xff\xfe" + H + R + L + b"\x06" + H + L, ["HRL", "HL"]),
+        (b"\x02" + H + R + L, ["HRL"]),
+        (b"\x02\x02" + H + R + L, ["HRL"]),
+        (b"1" + H + R + L, []),
     ],
 )
 def test_bare_records_are_read_in_every_shape(data: bytes, expected: list[str]) -> None:
@@ -150,6 +162,12 @@ def test_bare_records_may_want_an_ack() -> None:
     assert event.token is not None
     codec.confirm(event.token)
     assert codec.data_to_send() == b"\x06"
+
+
+def test_acks_of_a_recording_are_no_fault(sysmex: Sequence[bytes]) -> None:
+    data = ENQ + b"\x06" + b"\x06".join(sysmex) + b"\x06" + EOT
+    assert _faults(data) == []
+    assert [type(event) for event in _read([data[at : at + 1] for at in range(len(data))])] == [type(e) for e in _read([data])]
 
 
 def test_records_of_a_frame_without_its_beginning_are_not_believed(framed: Framed) -> None:
