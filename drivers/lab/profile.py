@@ -104,8 +104,13 @@ class Absent(Options):
 STANDARD_ABSENT = (
     Absent(text=r"-{2,}(?:\.-+)?"),
     Absent(text=r"\*[*.]*\*", why=Validity.INVALID),
+    Absent(text=r"\.{2,}"),
 )
-""""---" and "-----" (Atellica DM, Horiba), "***.**" (Mindray). One "-" alone is a negative strip result: a value."""
+""""---" and "-----" (Atellica DM, Horiba), "***.**" (Mindray), "....." (Radiometer). One "-" alone is a negative strip result:
+a value."""
+
+STANDARD_FAILED = r"(?i:ABN|ERROR|INVALID|NO[ _]?RESULT|CANCELLED|CANCELED)"
+"""Words that stand for a result that could not be obtained, whatever R.9 says: GeneXpert sends ERROR as final."""
 
 
 class AstmOptions(Options):
@@ -148,6 +153,7 @@ class AstmOptions(Options):
     scientific: bool = False
     decimal_comma: bool = False
     absent: tuple[Absent, ...] = STANDARD_ABSENT
+    failed: Pattern = STANDARD_FAILED
     units: dict[str, Unit] = Field(default_factory=dict)
     flags: dict[str, str] = Field(default_factory=dict)
     statuses: dict[str, Letter] = Field(default_factory=dict)

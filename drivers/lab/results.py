@@ -186,7 +186,8 @@ def _state(scope: Scope, found: Value, options: AstmOptions) -> tuple[str, Valid
     said = read(scope, "R.9").upper()
     if found.text is None:
         return "X", found.validity
-    letter = values.status(said, options.statuses, read(scope, "O.26").upper())
+    failed = found.kind is Kind.TEXT and re.fullmatch(options.failed, found.text) is not None
+    letter = "X" if failed else values.status(said, options.statuses, read(scope, "O.26").upper())
     if read(scope, "H.12").upper() in _TEST_MODES:
         return letter, Validity.TEST
     if said in options.questionable or letter == "X":

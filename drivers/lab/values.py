@@ -30,6 +30,10 @@ _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})\s*(?:to|-|\u2013|\.\.)\s*({_NUMBER})\Z", re.IGNORECASE)
 _BOUND = re.compile(rf"(<=|>=|<|>|≤|≥)\s*({_NUMBER})\Z")
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:(?:\d{4,}|0?),\d+|\d+,(?:\d{1,2}|\d{4,}))\Z")
+"""A comma that can only be a decimal one: "16,92", "0,123", not "1,234", which may be a thousand and more."""
+_BARE_POINT = re.compile(r"[+-]?\d+\.\Z")
+"""The IMMULITE's "173.": three digits are certain, and a point behind them."""
 
 
 class Value(NamedTuple):
@@ -93,13 +97,30 @@ def scaled(found: Value, exponent: str) -> Value:
 
 
 def reference_range(record: Record, n: int, *, decimal_comma: bool) -> tuple[str, tuple[str, ...]]:
-    """R.6 as OBX-7 writes it ("3.5-5.1", "<200"), and what else the field said: its further repeats."""
-    ranges = []
-    for repeat in range(min(record.repeats(n), RANGES_MAX)):
-        parts = [part.strip()[:TEXT_MAX] for part in record.components(n, repeat)]
-        text = _interval(parts[0] if parts else "", decimal_comma=decimal_comma)
-        ranges.append(" ".join(filter(None, (text, *(parts[1:] if repeat else ())))))
+    r"""R.6 as OBX-7 writes it ("3.5-5.1", "<200"), and what else the field said: its further repeats.
+
+    Two bounds may be a text ("3.5 to 5.1", a range's name behind it) or two components (`0.27^4.20`, Roche and Mindray). Of a
+    lone number nobody knows which bound it is: the whole field stays as it came (`4.5\.4^12.5\24`, IMMULITE).
+    """
+    repeats = [
+        tuple(part.strip()[:TEXT_MAX] for part in record.components(n, r)) for r in range(min(record.repeats(n), RANGES_MAX))
+    ]
+    if len(repeats) > 1 and _is_number(next(iter(repeats[0]), "")) and not any(repeats[0][1:]):
+        return record.field(n).strip()[:TEXT_MAX], ()
+    ranges = [_repeat(parts, named=nth > 0, decimal_comma=decimal_comma) for nth, parts in enumerate(repeats)]
     return (ranges[0], tuple(f"range: {text}" for text in ranges[1:] if text)) if ranges else ("", ())
+
+
+def _repeat(parts: tuple[str, ...], *, named: bool, decimal_comma: bool) -> str:
+    low, high = (*parts, "", "")[:2]
+    if _is_number(high) and (not low or _is_number(low)):
+        return f"{low}-{high}" if low else f"<{high}"
+    text = _interval(low, decimal_comma=decimal_comma)
+    return " ".join(filter(None, (text, *(parts[1:] if named else ()))))
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(_NUMBER, text) is not None
 
 
 def flags(record: Record, n: int, mapped: Mapping[str, str]) -> tuple[str, ...]:
@@ -135,15 +156,17 @@ def shown(text: str) -> str:
 def _number(text: str, how: Reading) -> str | None:
     if len(text) > NUMBER_MAX:
         return None
-    if how.decimal_comma:
+    if how.decimal_comma or _DECIMAL_COMMA.match(text):
         text = _COMMA.sub(".", text, count=1)
+    if _BARE_POINT.match(text):
+        text = text[:-1]
     if how.scientific and _SCIENTIFIC.match(text):
         return f"{Decimal(text):f}"
     return decimal_text(text)
 
 
 def _interval(text: str, *, decimal_comma: bool) -> str:
-    if decimal_comma:
+    if decimal_comma or all(map(_DECIMAL_COMMA.match, re.findall(r"\d*,\d*", text))):
         text = _COMMA.sub(".", text)
     both = _RANGE.match(text)
     if both:

@@ -26,6 +26,7 @@ R1 = "R|1|^^^GLU|5.1|mmol/L|3.9 to 5.5|N||F||op||20261121075500"
         pytest.param("generic", "O|1|^M^1|SYN-2", "SYN-2", id="Celltak: O.3 starts empty, O.4 has it"),
         pytest.param("generic", "O|1||5", "5", id="Afinion: O.4"),
         pytest.param("generic", "O|1||1^4^        SYN-3^B", "SYN-3", id="Sysmex without its profile"),
+        pytest.param("generic", "O|1||Sample #^259", "259", id="Radiometer: a word, then the running number"),
         pytest.param("generic", "O|1||", "", id="none"),
         pytest.param("sysmex-xn", "O|1||1^4^        SYN-3^B", "SYN-3", id="Sysmex: never the rack"),
         pytest.param("horiba-yumizen", "O|1|SYN-4^^038749^1", "SYN-4", id="Yumizen"),
@@ -39,6 +40,36 @@ def test_the_specimen_id_is_where_the_profile_says(profile: str, order: str, exp
     (report,) = analyzer(profile).read(H, order, R1)
     assert report.specimen is not None
     assert report.specimen.id == expected
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [("O|796|9058^1^11|8766097", "8766097"), ("O|476|8^^|08454131", "08454131"), ("O|1|9058^1^11|", "9058")],
+)
+def test_mindray_has_its_running_number_where_others_have_the_id(order: str, expected: str, analyzer: Any) -> None:
+    (report,) = analyzer().read("H|\\^&|||Mindry^^|||||||PR|1394-97|20260704001046", order, R1)
+    assert report.specimen is not None
+    assert report.specimen.id == expected
+
+
+@pytest.mark.parametrize("word", ["ERROR", "INVALID", "NO RESULT", "No Result", "Cancelled", "ABN"])
+def test_a_word_for_no_result_is_kept_and_never_final(word: str, analyzer: Any) -> None:
+    (report,) = analyzer().read(H, O1, f"R|1|^^^GLU|{word}|mmol/L||A||F")
+    (seen,) = report.observations
+    assert (seen.value, seen.status, seen.validity) == (word, "X", Validity.QUESTIONABLE)
+
+
+@pytest.mark.parametrize("word", ["NOT DETECTED", "NEGATIVE", "Positive", "Trace"])
+def test_a_word_that_is_a_result_keeps_its_status(word: str, analyzer: Any) -> None:
+    (report,) = analyzer().read(H, O1, f"R|1|^^^GLU|{word}|||||F")
+    (seen,) = report.observations
+    assert (seen.value, seen.status, seen.validity) == (word, "F", Validity.OK)
+
+
+def test_elecsys_verdict_stands_before_the_number_that_the_unit_belongs_to(analyzer: Any) -> None:
+    (report,) = analyzer("roche-cobas-c311").read(H, O1, "R|1|^^^400/|-1^0.303|COI||N||F||admin|||P1", "C|1|I|45|I")
+    (seen,) = report.observations
+    assert (seen.value, seen.unit, seen.notes) == ("0.303", "{COI}", ("-1", "45"))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +117,8 @@ def test_an_age_is_no_birth_date(analyzer: Any) -> None:
         pytest.param("generic", "^MTB", "MTB", "", id="component 2"),
         pytest.param("generic", "^GLUCOSE POD^^F", "GLUCOSE POD", "F", id="Mispa: F is no code beside a name"),
         pytest.param("generic", "^^^F", "F", "", id="Mispa: F alone is all there is"),
+        pytest.param("generic", "SGOT^Aspartate Aminotransferase^^F", "SGOT", "F", id="Mindray: code, name, kind of value"),
+        pytest.param("generic", "4^Test4^1^I", "4", "1^I", id="Mindray: an interpretation"),
         pytest.param("generic", "^^^685/", "685", "", id="Roche: the slash goes"),
         pytest.param("generic", "^^^10/1/not", "10", "1/not", id="Roche e 411: dilution and treatment"),
         pytest.param("generic", "^^^A/G", "A/G", "", id="a ratio is a name"),
@@ -203,6 +236,17 @@ def test_a_results_time_is_its_own_in_the_devices_zone_else_the_messages(result:
         pytest.param("horiba-yumizen", (H, "O|1|PX||^^^DIF|||||||||||CTRL^^LOW"), Category.QC, id="O.16 CTRL"),
         pytest.param("roche-cobas-c311", (H, "O|1|47-CR18|3070^30098^098^^QC^SC"), Category.QC, id="O.4 QC"),
         pytest.param("roche-cobas-c311", (H, "O|1|SYN-1|3070^30098^098^^S1^SC"), Category.LAB, id="O.4 S1"),
+        pytest.param(
+            "generic", (H, "O|1|1226741641|0^30001^1^^QC^SC^not|^^^12^1|R||||||P"), Category.QC, id="cobas 8000, O.12 P"
+        ),
+        pytest.param("generic", (H.replace("|P|LIS2", "|QR|1394"), O1), Category.QC, id="Mindray H.12 QR"),
+        pytest.param("generic", (H.replace("|P|LIS2", "|CR|1394"), O1), Category.QC, id="Mindray H.12 CR"),
+        pytest.param("generic", (H.replace("|P|LIS2", "|PR|1394"), O1), Category.LAB, id="Mindray H.12 PR"),
+        pytest.param("generic", (H, "O|1||QC #^34"), Category.QC, id="Radiometer QC #"),
+        pytest.param("generic", (H, "O|1||Sample #^34"), Category.LAB, id="Radiometer Sample #"),
+        pytest.param("sysmex-xn", (H, "O|1||^^        QC-11010811^M"), Category.QC, id="Sysmex QC-"),
+        pytest.param("sysmex-xn", (H, "O|1||^^        CAL-1^M"), Category.QC, id="Sysmex CAL-"),
+        pytest.param("sysmex-xn", (H, "O|1||^^        QCC-1^M"), Category.LAB, id="Sysmex QCC-"),
     ],
 )
 def test_quality_control_is_never_a_patients_result(

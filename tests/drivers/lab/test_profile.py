@@ -84,5 +84,5 @@ def test_every_profile_is_on_the_page() -> None:
         ("", False),
     ],
 )
-def test_a_loinc_has_its_check_digit(code: str, right: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_a_loinc_has_its_check_digit(code: str, right: bool) -> None:
     assert is_loinc(code) is right

@@ -40,7 +40,14 @@ N, T = Kind.NUMERIC, Kind.TEXT
         pytest.param("1:160", Value(T, "1:160"), id="a titre is no number"),
         pytest.param("-", Value(T, "-"), id="one dash is a negative strip"),
         pytest.param("+++", Value(T, "+++"), id="pluses are a strip's grade"),
-        pytest.param("1,5", Value(T, "1,5"), id="a comma is no point unless the profile says so"),
+        pytest.param("16,92", Value(N, "16.92"), id="XN-350 with a Russian keyboard: a comma that can only be decimal"),
+        pytest.param("  0,2", Value(N, "0.2"), id="XP-100 with a Vietnamese one"),
+        pytest.param("0,123", Value(N, "0.123"), id="no thousands begin with 0"),
+        pytest.param("1,234", Value(T, "1,234"), id="1.234 or 1234: never guessed"),
+        pytest.param("1,2,3", Value(T, "1,2,3"), id="two commas are no decimal"),
+        pytest.param("173.", Value(N, "173"), id="IMMULITE writes the point and nothing behind it"),
+        pytest.param("1.2.", Value(T, "1.2."), id="two points are no decimal"),
+        pytest.param(".....", Value(T, None, "", Validity.NOT_AVAILABLE), id="Radiometer dots"),
         pytest.param("1.5E3", Value(T, "1.5E3"), id="an exponent is none unless the profile says so"),
         pytest.param("\u0663.\u0665", Value(T, "\u0663.\u0665"), id="another script's digits are text"),
         pytest.param("", Value(T, None, "", Validity.NOT_AVAILABLE), id="empty"),
@@ -109,6 +116,15 @@ def test_a_mantissa_is_scaled_exactly(mantissa: str, exponent: str, expected: st
         pytest.param("≥40", (">=40", ()), id="a lower bound"),
         pytest.param("negative", ("negative", ()), id="a word"),
         pytest.param("3.9 - 5.5\\2.5 - 20^critical", ("3.9-5.5", ("range: 2.5-20 critical",)), id="a second range is kept"),
+        pytest.param("222 to 1439^normal", ("222-1439", ()), id="Access 2"),
+        pytest.param("5.6^99.9", ("5.6-99.9", ()), id="Mindray: two bounds, two components"),
+        pytest.param("0.270^4.20", ("0.270-4.20", ()), id="cobas e 411: the same"),
+        pytest.param("^14", ("<14", ()), id="cobas e 411: an upper bound alone, as OBX-7 writes one"),
+        pytest.param("^", ("", ()), id="Mindray: neither"),
+        pytest.param("^DEFAULT", ("", ()), id="XL-640: a range's name without a range"),
+        pytest.param("4.5\\.4^12.5\\24", ("4.5\\.4^12.5\\24", ()), id="IMMULITE: a lone number is no range, so all of it stays"),
+        pytest.param("3,5 - 5,1", ("3.5-5.1", ()), id="commas that can only be decimal"),
+        pytest.param("1,500 - 5,100", ("1,500 - 5,100", ()), id="commas that may be thousands stay"),
         pytest.param("", ("", ()), id="none"),
     ],
 )
@@ -118,8 +134,8 @@ def test_a_range_is_written_as_obx_7_has_it(field: str, expected: tuple[str, tup
 
 
 def test_a_range_with_commas_follows_the_profile() -> None:
-    record = Record("R", "R|1|^^^X|1|u|3,5 - 5,1")
-    assert values.reference_range(record, 6, decimal_comma=True) == ("3.5-5.1", ())
+    record = Record("R", "R|1|^^^X|1|u|3,500 - 5,100")
+    assert values.reference_range(record, 6, decimal_comma=True) == ("3.500-5.100", ())
 
 
 @pytest.mark.parametrize(
@@ -179,7 +195,7 @@ def test_a_time_is_a_moment_or_none(text: str, expected: str | None) -> None:
 
 
 def test_the_ways_to_write_no_value_are_the_schemas() -> None:
-    assert [re.fullmatch(way.text, "--") is not None for way in STANDARD_ABSENT] == [True, False]
+    assert [re.fullmatch(way.text, "--") is not None for way in STANDARD_ABSENT] == [True, False, False]
 
 
 @settings(max_examples=200, deadline=None)
