@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TypeAlias
 
 import msgspec
 
 from gateway.driver import Channel, Context, Driver, LineSettings, Mds, Metric, Options, Vmd
-from gateway.model import Category, Kind, Observation, Report, Validity
+from gateway.model import Category, Kind, Observation, Report, Validity, decimal_text
 from protocols.sansio import Message
 from protocols.vendor.masimo import Exc, MasimoCodec, Reading, number
 
@@ -64,6 +65,8 @@ _LOST = Exc.NO_SENSOR | Exc.DEFECTIVE_SENSOR | Exc.SENSOR_OFF | Exc.UNRECOGNIZED
 _DOUBT = _LOST | Exc.LOW_PERFUSION | Exc.PULSE_SEARCH | Exc.INTERFERENCE | Exc.AMBIENT_LIGHT | Exc.LOW_SIGNAL_IQ
 _NEVER_ZERO = frozenset({"SPO2", "BPM", "PR"})
 """The manuals' ranges begin at 1; 000 stands for no value."""
+_MOST = {"SPO2": 100, "SPCO": 100, "SPMET": 100, "PVI": 100, "BPM": 240, "PR": 240}
+"""Where the manuals' ranges end (Rad-8 and Radical-7, specifications): what lies above has a damaged digit."""
 
 
 def interpret(message: Message[Reading], ctx: Ctx) -> Iterable[Report]:
@@ -86,10 +89,18 @@ def _value(code: str, text: str, exc: Exc) -> Observation:
     lost = Validity.OFF if exc & _LOST else Validity.NOT_AVAILABLE
     if value is None:
         return TREE.observe(code, None, validity=lost, vendor_unit=unit)
-    if exc & Exc.NO_SENSOR or (code in _NEVER_ZERO and not value.strip("0. ")):
+    if exc & Exc.NO_SENSOR or _impossible(code, value):
         why = Validity.OFF if exc & _LOST else Validity.INVALID
         return TREE.observe(code, None, validity=why, vendor_unit=unit, notes=(f"device sent {text!r}",))
     return TREE.observe(code, value, validity=Validity.QUESTIONABLE if exc & _DOUBT else Validity.OK, vendor_unit=unit)
+
+
+def _impossible(code: str, value: str) -> bool:
+    digits = decimal_text(value)
+    if digits is None:
+        return False
+    shown = Decimal(digits)
+    return shown > _MOST.get(code, Decimal("inf")) or (code in _NEVER_ZERO and shown <= 0)
 
 
 def _events(reading: Reading, ctx: Ctx) -> Iterable[Observation]:

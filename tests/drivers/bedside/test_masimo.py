@@ -41,6 +41,10 @@ def state(reports: Reports, code: str, data: bytes) -> tuple[str | None, Validit
         pytest.param(line(spo2="---%", exc="000808"), (None, Validity.NOT_AVAILABLE), id="pulse search, no number"),
         pytest.param(line(exc="000001"), (None, Validity.OFF), id="no sensor: a number is none"),
         pytest.param(line(spo2="000%"), (None, Validity.INVALID), id="000 is no value"),
+        pytest.param(line(spo2="100%"), ("100", Validity.OK), id="the highest saturation"),
+        pytest.param(line(spo2="198%"), (None, Validity.INVALID), id="no saturation is above 100"),
+        pytest.param(line(spo2="-98%"), (None, Validity.INVALID), id="a dash for a digit"),
+        pytest.param(line(spo2="0x8%"), (None, Validity.INVALID), id="no number"),
         pytest.param(line(spo2="000%", exc="000820"), (None, Validity.OFF), id="000 with the sensor off"),
     ],
 )
@@ -98,3 +102,11 @@ def test_a_line_without_an_exception_word_says_so(reports: Reports) -> None:
     (values,) = reports(DRIVER, b"11/17/12 06:47:24 SPO2=092% BPM=128\r\n")
     assert [(seen.value, seen.validity) for seen in values.observations] == [("92", Validity.OK), ("128", Validity.OK)]
     assert values.notes == ("device sent no exception word: it says nothing about the values' quality",)
+
+
+@pytest.mark.parametrize(("sent", "value"), [("240", "240"), ("241", None), ("901", None)])
+def test_a_rate_above_the_manuals_range_is_none_and_stays_as_a_note(reports: Reports, sent: str, value: str | None) -> None:
+    (values,) = reports(DRIVER, f"11/17/12 06:47:24 SPO2=092% BPM={sent}\r\n".encode())
+    rate = values.observations[1]
+    assert (rate.value, rate.validity) == (value, Validity.OK if value else Validity.INVALID)
+    assert rate.notes == (() if value else (f"device sent '{sent}'",))
