@@ -24,7 +24,7 @@ from gateway.deliver.messages.fhir_types import (
     Specimen,
     raw,
 )
-from gateway.deliver.messages.fhir_values import query
+from gateway.deliver.messages.fhir_values import query, text
 from gateway.deliver.messages.hl7 import device_ei
 from gateway.model import DeviceIdentity, Gateway, Report
 from gateway.settings.fhir import FhirMessageSettings
@@ -88,4 +88,5 @@ def device_identifiers(device: DeviceIdentity, gateway: Gateway, system: str) ->
         first = Identifier(system=EUI64, value="-".join(re.findall("..", device.eui64)))
     else:
         first = Identifier(system=URI, value=device_ei(device, gateway).split("^")[2])
-    return first, Identifier(system=f"{system}:device", value=device.id)
+    label = text(device.id)
+    return (first, Identifier(system=f"{system}:device", value=label)) if label else (first,)
