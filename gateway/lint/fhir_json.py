@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gateway import terms
-from gateway.deliver.messages.fhir_codes import FHIR_COMPARATORS, LOINC, MDC, UCUM
 from gateway.lint.fhir_finding import Judge, Object
+from gateway.lint.fhir_tables import COMPARATORS, LOINC, MDC, UCUM
 
 DEPTH_MAX: Final = 100
 """Levels of nesting: a resource has ten or so; a hostile one would exhaust the stack."""
@@ -124,7 +124,7 @@ def _quantity(judge: Judge, where: str, quantity: Object) -> None:
     if amount is not None and (isinstance(amount, bool) or not isinstance(amount, int | Decimal)):
         judge.add("decimal", f"{where}.value", amount, "a JSON number without quotes")
     comparator = quantity.get("comparator")
-    if comparator is not None and comparator not in tuple(FHIR_COMPARATORS):
+    if comparator is not None and comparator not in COMPARATORS:
         judge.add("status", f"{where}.comparator", comparator, "< <= >= or >")
     if code is not None and system is None:
         judge.add("quantity-system", f"{where}.system", None, UCUM)

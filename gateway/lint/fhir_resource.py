@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.deliver.messages.fhir_codes import CATEGORY, LOINC, MDC, PANEL, SPECIMEN_ROLE, UCUM, VITAL_SIGNS
 from gateway.lint.fhir_finding import Judge, Object, codes, codings, indexed, objects
+from gateway.lint.fhir_tables import CATEGORY, LOINC, MDC, PANEL, SPECIMEN_ROLE, UCUM, VITAL_SIGNS
 
 _OBSERVATION: Final = "registered preliminary final amended corrected cancelled entered-in-error unknown"
 _REPORT: Final = "registered partial preliminary final amended corrected appended cancelled entered-in-error unknown"
