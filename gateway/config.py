@@ -152,7 +152,7 @@ class AssociationConfig(Settings):
     patient: PatientConfig
     """Who wears it."""
     since: AwareDatetime | None = None
-    """When it began; the gateway's first start with it when absent. With an offset."""
+    """When it began, with an offset. Without it: at each start of the gateway, unless the patient wears it already."""
 
 
 class DestinationConfig(DispatchSettings):
@@ -211,7 +211,7 @@ class Config(Settings):
     """The whole file."""
 
     gateway: GatewayConfig = GatewayConfig()
-    """The box itself."""
+    """What the box is called and where it keeps what it has."""
     device: tuple[DeviceConfig, ...] = ()
     """The devices it reads, a table [[device]] each."""
     destination: tuple[AnyDestination, ...] = ()
