@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 from importlib.resources import files
 
-from gateway import config, terms
+from gateway import config, service, terms
 from gateway.acquire import registry
 from gateway.acquire.links import parse_link
-from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, table
+from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, say, table
 from gateway.errors import ConfigError
 
 app = new_app()
@@ -34,6 +34,8 @@ def check(path: ConfigOption = config.DEFAULT_PATH, as_json: JsonOption = False)
         ("id", "kind", "format", "takes"),
         [(d.id, d.kind, d.format, ", ".join(sorted(d.takes))) for d in found.destination],
     )
+    for warning in service.warnings(found):
+        say(warning)
     print(f"{path}: can be used")
 
 

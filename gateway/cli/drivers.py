@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from gateway.acquire import registry
-from gateway.cli.show import JsonOption, new_app, print_json, table
+from gateway.cli.show import JsonOption, new_app, print_json, say, table
 from gateway.driver import Driver
+from gateway.errors import ConfigError
 
 app = new_app()
 
@@ -16,7 +18,7 @@ app = new_app()
 @app.command()
 def drivers(driver: Annotated[str, typer.Argument(help="explain this one")] = "", as_json: JsonOption = False) -> None:
     """List the drivers, or explain one: models, line, options, profiles, codes."""
-    found = [registry.load(name) for name in ([driver] if driver else registry.ids())]
+    found = [registry.load(driver)] if driver else list(_installed())
     if as_json:
         print_json([_describe(one) for one in found])
     elif driver:
@@ -24,6 +26,15 @@ def drivers(driver: Annotated[str, typer.Argument(help="explain this one")] = ""
     else:
         rows = [(d.id, d.maker, ", ".join(d.models), ", ".join(registry.profiles(d)), d.source) for d in found]
         table("", ("id", "maker", "models", "profiles", "source"), rows)
+
+
+def _installed() -> Iterator[Driver[Any, Any]]:
+    """Every driver that can be imported; a plug-in that cannot is named, and hides no other."""
+    for name in registry.ids():
+        try:
+            yield registry.load(name)
+        except ConfigError as error:
+            say(str(error))
 
 
 def _describe(driver: Driver[Any, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticUndefined
 
-from gateway import cli, config
+from gateway import cli, config, driver
 from gateway.cli.config import verify
 from gateway.errors import ConfigError
 from gateway.readings import Reading
@@ -269,3 +269,14 @@ def test_every_key_of_a_reading_is_on_the_page_in_its_order() -> None:
         "bool": "boolean",
     }
     assert list(listed.items()) == [(key, types[str(kind.__forward_arg__)]) for key, kind in Reading.__annotations__.items()]
+
+
+# ---- code
+
+
+def test_the_driver_in_ten_minutes_is_one() -> None:
+    (code,) = blocks(text_of("CONTRIBUTING.md"), "python")
+    names: dict[str, Any] = dict(vars(driver))
+    exec(compile(code, "CONTRIBUTING.md", "exec"), names)  # the page's own example
+    assert names["TREE"].observe("SPO2", "97").refid == "MDC_PULS_OXIM_SAT_O2"
+    assert callable(names["interpret"])

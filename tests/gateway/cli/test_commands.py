@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway import config
+from gateway.acquire import registry
 
 if TYPE_CHECKING:
     from tests.gateway.cli.conftest import Wardlink
@@ -84,6 +86,14 @@ def test_check_names_driver_option_profile_and_link_each_in_its_line(wardlink: W
     assert told[4].endswith("did you mean serial:///dev/ttyS0?")
 
 
+def test_what_can_be_used_but_should_be_known_is_said(wardlink: Wardlink, toml: Path) -> None:
+    text = toml.read_text().replace('"localhost:2575"', '"engine.hospital.example:2575"\nplain = true')
+    toml.write_text(text)
+    said = wardlink("config", "check", "-c", toml)
+    assert said.code == 0
+    assert said.err == "destination engine: plain = true: messages travel unencrypted over the network\n"
+
+
 def test_the_configuration_may_be_named_in_the_environment(
     wardlink: Wardlink, toml: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +120,15 @@ def test_run_refuses_what_check_refuses(wardlink: Wardlink, tmp_path: Path) -> N
 def test_drivers_are_listed_with_their_source(wardlink: Wardlink) -> None:
     assert {"astm", "masimo", "nonin", "pb840"} <= {one["id"] for one in wardlink("drivers", "--json").json}
     assert "sysmex-xn" in wardlink("drivers").out
+
+
+def test_a_plug_in_that_cannot_be_imported_hides_no_other(wardlink: Wardlink, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = registry._points()["nonin"]
+    points = {"nonin": ours, "third": EntryPoint("third", "no.such.module:DRIVER", registry.GROUP)}
+    monkeypatch.setattr(registry, "_points", lambda: points)
+    said = wardlink("drivers", "--json")
+    assert (said.code, [one["id"] for one in said.json]) == (0, ["nonin"])
+    assert said.err.startswith("driver 'third': no.such.module:DRIVER cannot be imported: ModuleNotFoundError")
 
 
 def test_a_driver_is_explained_with_line_options_and_codes(wardlink: Wardlink) -> None:
