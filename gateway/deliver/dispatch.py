@@ -103,6 +103,8 @@ class Dispatcher:
         self._acknowledged: tuple[str, datetime] | None = None
         self._flushed_at = now()
         self._streak = 0
+        self._unreached = 0
+        self._jobs: list[_Job] = []
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -160,13 +162,13 @@ class Dispatcher:
         await self._wait(self._work, timeout_s)
 
     async def _deliver(self, batch: Batch) -> None:
-        jobs = [self._prepare(item) for item in batch.items]
+        jobs = self._jobs = [self._prepare(item) for item in batch.items]
         await self._pin(jobs)
         failed: set[str] = set()
         for job in jobs:
             if await self._step(job, batch.blocked, failed):
                 await self._flush()
-                await self._let_go(jobs)
+                await self._let_go()
                 return
             if (self._now() - self._flushed_at).total_seconds() >= FLUSH_S:
                 await self._flush()
@@ -175,12 +177,15 @@ class Dispatcher:
     async def _step(self, job: _Job, blocked: frozenset[str], failed: set[str]) -> bool:
         """Bring one item to a result; True when what follows should be looked at afresh."""
         waited = False
+        result: Result | None
         if self._must_follow(job.item, blocked, failed):
             result = _aside(job.item)
         elif job.message is None:
             result = job.instead or _parked(job.item, "has no message")
         else:
             result, waited = await self._send(job, job.message)
+        if result is None:
+            return True
         self._done.append(result)
         if job.sent and result.state is State.RETRY:
             failed.add(job.item.device)
@@ -216,24 +221,29 @@ class Dispatcher:
         if pins:
             await self._store(lambda tx: cursors.pin(tx, self.id, pins))
 
-    async def _send(self, job: _Job, message: Outgoing) -> tuple[Result, bool]:
-        """Send until there is a result; whether the head of the line had to wait for it."""
+    async def _send(self, job: _Job, message: Outgoing) -> tuple[Result | None, bool]:
+        """Send until there is a result; whether the head of the line had to wait for it. None: nothing has left the house."""
         cost = job.item.pin or Pin(message.id, message.body)
-        job.sent = True
-        link_tries, waited = 0, False
+        waited = False
         while True:
+            fresh, job.sent = not job.sent and job.item.pin is None, True
             outcome = await self._attempt(message)
+            if not isinstance(outcome, Retry) or not outcome.link:
+                self._unreached = 0
             if not isinstance(outcome, Retry):
                 return self._answered(job.item, outcome), waited
             if outcome.link:
-                delay_s = self._backoff.delay_s(link_tries, outcome.after_s)
-                link_tries += 1
+                job.sent = not (fresh and outcome.unsent)
+                delay_s = self._backoff.delay_s(self._unreached, outcome.after_s)
+                self._unreached += 1
             else:
                 delay_s = self._backoff.delay_s(cost.tries, outcome.after_s)
                 cost = replace(cost, tries=cost.tries + 1, spent_s=cost.spent_s + delay_s)
                 if (result := self._not_now(job.item, outcome, cost, delay_s)) is not None:
                     return result, waited
             await self._wait_at_head(job.item, outcome, cost, delay_s)
+            if not job.sent:
+                return None, True
             waited = True
 
     def _answered(self, item: Item, outcome: Accepted | Refused) -> Result:
@@ -266,6 +276,7 @@ class Dispatcher:
     async def _wait_at_head(self, item: Item, outcome: Retry, cost: Pin, delay_s: float) -> None:
         """Record what is known, say why nothing goes out, pause."""
         await self._flush()
+        await self._let_go()
         why = outcome.why[:REASON_MAX]
 
         def note(tx: Transaction) -> None:
@@ -281,14 +292,15 @@ class Dispatcher:
         if self._streak < STREAK:
             return False
         await self._flush()
+        await self._let_go()
         await self._store(lambda tx: cursors.trouble(tx, self.id, result.reason))
         self._say(f"waiting: {result.reason}")
         await self._pause(self._backoff.delay_s(self._streak - STREAK))
         return True
 
-    async def _let_go(self, jobs: list[_Job]) -> None:
-        """Unpin what was not sent: it may have waited long, and its patient or its mapping may have been put right."""
-        unsent = [job.item.report for job in jobs if job.message is not None and job.item.pin is None and not job.sent]
+    async def _let_go(self) -> None:
+        """Unpin what has not left: it may wait long, and its patient or its mapping may be put right meanwhile."""
+        unsent = [job.item.report for job in self._jobs if job.message is not None and job.item.pin is None and not job.sent]
         if unsent:
             await self._store(lambda tx: cursors.unpin(tx, self.id, unsent))
 

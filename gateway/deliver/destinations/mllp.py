@@ -10,6 +10,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused, Retry
 from gateway.deliver.destinations.mllp_line import CLOSE_S, Line
@@ -111,10 +112,12 @@ class MllpDestination:
             await self._sleep(left)
 
     async def _deliver(self, message: Outgoing, frame: bytes) -> Outcome:
+        unsent = True
         while True:
             line = await self._ready()
             if not isinstance(line, Line):
-                return line
+                return replace(line, unsent=unsent)
+            unsent = False
             reused = line.served > 0
             result = await self._exchange(line, message, frame)
             if result is not None:

@@ -24,6 +24,7 @@ else:
     Bench = object
 
 LINK_DOWN = Retry("connection refused", link=True)
+UNSENT = Retry("nothing listens there", link=True, unsent=True)
 NOT_NOW = Retry("AE: record locked")
 STRICT = DispatchSettings(order="strict")
 
@@ -102,7 +103,7 @@ WITHOUT_PATIENT = {
 
 
 @pytest.mark.parametrize(("category", "hold", "sent"), WITHOUT_PATIENT.values(), ids=WITHOUT_PATIENT)
-async def test_while_no_patient_is_known(bench: Bench, category: Category, hold: bool, sent: bool) -> None:  # noqa: FBT001 - a row
+async def test_while_no_patient_is_known(bench: Bench, category: Category, hold: bool, sent: bool) -> None:
     await bench.keep("D1", "97", category=category)
     async with bench.sending(DispatchSettings(hold=hold)):
         await bench.clock.quiet()
@@ -380,7 +381,14 @@ async def test_a_row_that_cannot_be_read_is_parked(bench: Bench) -> None:
     assert [one.report for one in await bench.parked()] == [1]
 
 
-async def test_what_was_attempted_is_never_redirected_what_was_not_is(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "again"),
+    [
+        pytest.param(LINK_DOWN, b"D1 1 SYN-A", id="some of it may have arrived: the same bytes"),
+        pytest.param(UNSENT, b"D1 1 SYN-B", id="no byte of it has left: the patient that is known now"),
+    ],
+)
+async def test_what_may_have_left_is_never_redirected_what_has_not_is(bench: Bench, trouble: Retry, again: bytes) -> None:
     """The wrong patient is corrected while the link is down: the first message was tried, the second was not."""
     await bench.wears("D1", "A", minute=0)
     await bench.keep("D1", "1", "2", minute=1)
@@ -400,10 +408,11 @@ async def test_what_was_attempted_is_never_redirected_what_was_not_is(bench: Ben
             await real(event, timeout_s)
 
     bench.clock.wait = wait  # type: ignore[method-assign]
-    bench.receiver.answer = answers(LINK_DOWN)
+    bench.receiver.answer = answers(trouble)
     async with bench.sending():
         await bench.clock.quiet()
-    assert [message.body for message in bench.receiver.got] == [b"D1 1 SYN-A", b"D1 1 SYN-A", b"D1 2 SYN-B"]
+    assert [message.body for message in bench.receiver.got] == [b"D1 1 SYN-A", again, b"D1 2 SYN-B"]
+    assert len({message.id for message in bench.receiver.got}) == 2
 
 
 async def test_after_a_stop_in_the_middle_of_sending_the_same_bytes_go_out_again(bench: Bench) -> None:
