@@ -1,8 +1,9 @@
 """How many Bundles a second one core renders: `python tests/bench/bench_fhir.py [SECONDS]`.
 
 Method: 30 numeric readings of one device for one patient, other digits and another journal row each time, one process, rendering
-alone: neither journal nor network. Printed: the mean of the whole run, the size of a Bundle, and the same for 10,000 devices in turn
-(more than are remembered, so static parts are made anew each time).
+alone: neither journal nor network. Processor time is counted, so that a busy machine disturbs it less. Printed: the mean of the
+whole run, the size of a Bundle, and the same for 10,000 devices in turn (more than are remembered, so static parts are made anew
+each time).
 """
 
 from __future__ import annotations
@@ -49,13 +50,14 @@ def measure(name: str, devices: int, seconds: float) -> None:
     """Render for so long; print what came of it."""
     write = renderer(FhirMessageSettings(), Gateway(name="bench", eui64="0123456789ABCDEF"))
     made = size = 0
-    begin = time.perf_counter()
+    write(next(entries(1)), PATIENT)  # the terms are read once
+    begin = time.process_time()
     for entry in entries(devices):
         size = len(write(entry, PATIENT).body)
         made += 1
-        if time.perf_counter() - begin > seconds:
+        if time.process_time() - begin > seconds:
             break
-    took = time.perf_counter() - begin
+    took = time.process_time() - begin
     print(f"{name:16} {made / took:8.0f} Bundles/s {30 * made / took:10.0f} readings/s   {size} bytes")
 
 

@@ -88,6 +88,9 @@ class Writer:
         self._urls = full_url("Observation", everything)[:-12]
         self._condition = query(context.system, "")
         self._notes = self._of_report(report)
+        self._performer = _performer(report.given.operator)
+        self._raw = "preliminary" if self._lab else settings.raw_status
+        self._before, _, self._after = str(everything.value).partition("observation")
         self._encounter = context.person.encounter if context.person is not None else None
 
     def write(self, observations: Sequence[Observation], metrics: Sequence[Metric]) -> list[Made]:
@@ -129,11 +132,11 @@ class Writer:
     def _made(self, index: int, members: list[Observation], metrics: list[Metric], content: _Content) -> Made:
         first, context, found = members[0], self._context, content.value
         alone = not content.component
-        identifier = context.name(f"{index + 1}" if alone else f"{index + 1}p")
+        own = f"{self._before}{index + 1}{'' if alone else 'p'}{self._after}"
         status = self._status(members)
         resource = Resource(
             meta=_TEST if not _UNREAL.isdisjoint([o.validity for o in members]) else None,
-            identifier=(identifier,),
+            identifier=(Identifier(system=context.system, value=own),),
             based_on=context.orders,
             status=status,
             category=content.category,
@@ -142,7 +145,7 @@ class Writer:
             encounter=self._encounter,
             effective_date_time=self._when(first),
             issued=self._issued(first),
-            performer=self._performer(first),
+            performer=_performer(first.operator) if first.operator else self._performer,
             value_quantity=found.quantity,
             value_codeable_concept=found.concept,
             value_string=found.string,
@@ -157,12 +160,14 @@ class Writer:
             component=content.component,
         )
         url = f"{self._urls}{index + 1:012x}"
-        entry = create("Observation", identifier, resource, url, f"{self._condition}{identifier.value}")
+        entry = create("Observation", resource.identifier[0], resource, url, f"{self._condition}{own}")
         return Made(entry, url, status, content.code)
 
     def _status(self, members: list[Observation]) -> str:
         """Observation.status; a value that is missing at the bedside is final: the device has said all it will say."""
         first = members[0]
+        if len(members) == 1 and first.value and first.validity is Validity.OK and first.status == "R":
+            return self._raw
         states = {o.validity for o in members}
         if all(map(absent, members)) and first.status not in ("D", "W"):
             if self._lab:
@@ -170,8 +175,7 @@ class Writer:
             return "preliminary" if first.validity is Validity.ONGOING else "final"
         if Validity.VALIDATED in states:
             return "final"
-        raw_status = "preliminary" if self._lab else self._settings.raw_status
-        found = raw_status if first.status in ("R", "X", "") else STATUS.get(first.status, "unknown")
+        found = self._raw if first.status in ("R", "X", "") else STATUS.get(first.status, "unknown")
         return "preliminary" if Validity.EARLY in states and found == "final" else found
 
     def _instant(self, report: Report) -> datetime:
@@ -194,10 +198,6 @@ class Writer:
         report = self._context.report
         return moment(o.time or report.device_time or report.received_at) if self._lab else None
 
-    def _performer(self, o: Observation) -> tuple[Reference, ...]:
-        own = text(o.operator or self._context.report.given.operator)
-        return () if own is None else (Reference(type="Practitioner", identifier=Identifier(value=own)),)
-
     def _of_report(self, report: Report) -> tuple[Annotation, ...]:
         """The device's remarks on the whole report, and how far its clock is off."""
         found = [text(note) for note in report.notes] if self._settings.notes else []
@@ -214,6 +214,11 @@ class Writer:
             if o.value and absent(o):  # what nobody may count with is kept as words
                 found += (Annotation(text=f"device sent {text(f'{o.comparator}{o.value}')!r}"),)
         return found
+
+
+def _performer(operator: str) -> tuple[Reference, ...]:
+    own = text(operator)
+    return () if own is None else (Reference(type="Practitioner", identifier=Identifier(value=own)),)
 
 
 def _panels(observations: Sequence[Observation], metrics: Sequence[Metric]) -> dict[int, list[int]]:
