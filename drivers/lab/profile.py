@@ -149,6 +149,7 @@ class AstmOptions(Options):
     analytes: dict[str, AnalyteOptions] = Field(default_factory=dict)
 
     value: tuple[int, ...] = ()
+    not_values: tuple[str, ...] = ()
     exponent: int = Field(default=0, ge=0)
     scientific: bool = False
     decimal_comma: bool = False

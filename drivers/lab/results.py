@@ -106,7 +106,8 @@ def _value(record: Record, code: str, options: AstmOptions) -> tuple[Value, tupl
     if _is_image(record, code, options):
         text = "\\".join("^".join(record.components(4, n)).strip("^") for n in range(record.repeats(4)))
         return Value(Kind.TEXT, text), ()
-    parts = record.components(4)
+    words = tuple(part for part in record.components(4) if part in options.not_values)
+    parts = tuple("" if part in words else part for part in record.components(4))
     repeats = tuple(text for n in range(1, record.repeats(4)) if (text := "^".join(record.components(4, n)).strip("^ ")))
     known = options.analytes.get(code)
     found, others = values.choose(parts, options.value, options.reading)
@@ -115,7 +116,7 @@ def _value(record: Record, code: str, options: AstmOptions) -> tuple[Value, tupl
         found, others = values.scaled(found, exponent), tuple(other for other in others if other != exponent.strip())
     if known is not None and known.kind is Kind.TEXT and found.text is not None:
         found = Value(Kind.TEXT, f"{found.comparator}{found.text}")
-    return found, others + repeats
+    return found, others + repeats + words
 
 
 def is_image(record: Record, options: AstmOptions) -> bool:
@@ -135,7 +136,10 @@ def _is_image(record: Record, code: str, options: AstmOptions) -> bool:
 
 
 def _unit(record: Record, code: str, options: AstmOptions) -> tuple[str | None, str]:
-    """The unit in UCUM, None where nobody knows it, and what the device wrote."""
+    """The unit in UCUM, None where nobody knows it, and what the device wrote.
+
+    "10^9/L" is a unit although it has a component delimiter; Celltac's `10e3/uL^9^1` is a unit with its width and decimals.
+    """
     said = record.field(5).strip()[:FIELD_MAX]
     known = options.analytes.get(code)
     stated = (known.unit or None) if known is not None else None
@@ -143,7 +147,7 @@ def _unit(record: Record, code: str, options: AstmOptions) -> tuple[str | None, 
         return options.units[said] or stated, said
     if not said:
         return stated, said
-    spelling = terms.spelling(said)
+    spelling = terms.spelling(said) or terms.spelling(record.component(5, 1).strip())
     return (spelling.ucum if spelling is not None else None), said
 
 

@@ -66,6 +66,33 @@ def test_a_word_that_is_a_result_keeps_its_status(word: str, analyzer: Any) -> N
     assert (seen.value, seen.status, seen.validity) == (word, "F", Validity.OK)
 
 
+@pytest.mark.parametrize(
+    ("value", "expected", "notes"),
+    [
+        ("48.9^RAW", "48.9", ("RAW",)),
+        ("NIL^MAINFORMAT", "NIL", ("MAINFORMAT",)),
+        ("^RAW", None, ("RAW",)),
+        ("RAWHIDE", "RAWHIDE", ()),
+    ],
+)
+def test_the_word_for_a_values_form_is_never_the_value(
+    value: str, expected: str | None, notes: tuple[str, ...], analyzer: Any
+) -> None:
+    (report,) = analyzer().read(H, O1, f"R|1|^^^EC^A^1^S|{value}|||N")
+    (seen,) = report.observations
+    assert (seen.value, seen.notes) == (expected, notes)
+
+
+@pytest.mark.parametrize(
+    ("said", "unit"),
+    [("10e3/uL^9^1", "10*3/uL"), ("mm^9^0", "mm"), ("10^9/L", "10*9/L"), ("10^7/L", None), ("^9^0", None)],
+)
+def test_a_unit_may_have_its_width_behind_it(said: str, unit: str | None, analyzer: Any) -> None:
+    (report,) = analyzer().read(H, O1, f"R|1|^^^X|4.8|{said}|||N")
+    (seen,) = report.observations
+    assert (seen.unit, seen.vendor_unit) == (unit, said)
+
+
 def test_elecsys_verdict_stands_before_the_number_that_the_unit_belongs_to(analyzer: Any) -> None:
     (report,) = analyzer("roche-cobas-c311").read(H, O1, "R|1|^^^400/|-1^0.303|COI||N||F||admin|||P1", "C|1|I|45|I")
     (seen,) = report.observations
@@ -118,6 +145,7 @@ def test_an_age_is_no_birth_date(analyzer: Any) -> None:
         pytest.param("generic", "^GLUCOSE POD^^F", "GLUCOSE POD", "F", id="Mispa: F is no code beside a name"),
         pytest.param("generic", "^^^F", "F", "", id="Mispa: F alone is all there is"),
         pytest.param("generic", "SGOT^Aspartate Aminotransferase^^F", "SGOT", "F", id="Mindray: code, name, kind of value"),
+        pytest.param("generic", "^^^1.000000+032+1", "032", "1.000000++1", id="VITROS ECi: whole dilutions"),
         pytest.param("generic", "4^Test4^1^I", "4", "1^I", id="Mindray: an interpretation"),
         pytest.param("generic", "^^^685/", "685", "", id="Roche: the slash goes"),
         pytest.param("generic", "^^^10/1/not", "10", "1/not", id="Roche e 411: dilution and treatment"),
