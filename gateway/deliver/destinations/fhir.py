@@ -133,21 +133,24 @@ class FhirDestination:
 
     async def _settle(self, conflict: Conflict) -> Outcome:
         """After a conflict: what can be found by its identifier has arrived, by an earlier try or by somebody else."""
-        for request in conflict.entries:
-            if request.if_none_exist and not await self._exists(request):
-                return Retry(f"{self._peer.address}: a conflict, and a {request.kind} of the message is not there")
-        if not any(request.if_none_exist for request in conflict.entries):
+        wanted = [request for request in conflict.entries if request.if_none_exist]
+        if not wanted:
             return Retry(f"{self._peer.address}: a conflict over a {conflict.entries[0].kind} that is to be brought up to date")
+        doubled = ""
+        for request in wanted:
+            found = await self._held(request)
+            if found > 1 and not doubled:
+                doubled = f"; it holds {found} times one {request.kind} and refuses to choose: they must be merged there"
+            if not found:
+                return Retry(f"{self._peer.address}: a conflict, and its {request.kind} is not there{doubled}")
         return Accepted("409")
 
-    async def _exists(self, request: Request) -> bool:
+    async def _held(self, request: Request) -> int:
+        """How many resources the server holds under an identifier."""
         address = URL(f"{self._settings.url}/{request.kind}?{request.if_none_exist}&_summary=count")
         async with self._request("GET", address) as response:
             body = await _read(response)
-        found = count(body) if response.status == 200 and body is not None else 0
-        if found > 1:
-            _log.warning("destination %s: the server holds %d times one %s", self.name, found, request.kind)
-        return found > 0
+        return count(body) if response.status == 200 and body is not None else 0
 
     def _request(self, method: str, address: URL, body: bytes | None = None) -> AbstractAsyncContextManager[ClientResponse]:
         wanted = self._settings.tls.server_name if self._settings.tls is not None else None

@@ -60,7 +60,7 @@ class Server:
     def __init__(self) -> None:
         self.answers: list[Handler | tuple[int, Any, dict[str, str]]] = []
         self.got: list[tuple[str, str, bytes, dict[str, str]]] = []
-        self.present: set[str] = set()
+        self.present: list[str] = []
         self.port = 0
 
     def says(self, status: int, body: Any = None, **headers: str) -> None:
@@ -69,7 +69,7 @@ class Server:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.got.append((request.method, request.path_qs, await request.read(), dict(request.headers)))
         if request.method == "GET":
-            total = int(request.query["identifier"].rpartition("|")[2] in self.present)
+            total = self.present.count(request.query["identifier"].rpartition("|")[2])
             return web.json_response({"resourceType": "Bundle", "type": "searchset", "total": total})
         answer = self.answers.pop(0)
         if not isinstance(answer, tuple):
@@ -204,9 +204,9 @@ async def test_retry_after(header: str, after_s: float | None, server: Server, d
 
 
 @pytest.mark.parametrize("status", [409, 412])
-@pytest.mark.parametrize(("present", "kind"), [({"Patient-1", "Observation-2"}, Accepted), ({"Patient-1"}, Retry)])
+@pytest.mark.parametrize(("present", "kind"), [(["Patient-1", "Observation-2"], Accepted), (["Patient-1"], Retry)])
 async def test_a_conflict_is_looked_up(
-    status: int, present: set[str], kind: type[Outcome], server: Server, destination: FhirDestination
+    status: int, present: list[str], kind: type[Outcome], server: Server, destination: FhirDestination
 ) -> None:
     server.says(status, outcome("already there"))
     server.present = present
@@ -216,9 +216,20 @@ async def test_a_conflict_is_looked_up(
 
 async def test_a_conflict_of_one_entry_is_looked_up_alone(server: Server, destination: FhirDestination) -> None:
     server.says(200, response(("201", ""), ("412 Precondition Failed", "")))
-    server.present = {"Observation-2"}
+    server.present = ["Observation-2"]
     assert isinstance(await destination.send(message()), Accepted)
     assert [path.partition("?")[0] for _, path, _, _ in server.got[1:]] == ["/r4/Observation"]
+
+
+async def test_a_patient_that_the_server_holds_twice_is_named_as_the_trouble(
+    server: Server, destination: FhirDestination
+) -> None:
+    """HAPI: two writers made two, and every conditional create of it is a 412 from then on."""
+    server.says(412, outcome("multiple matches"))
+    server.present = ["Patient-1", "Patient-1"]
+    result = await destination.send(message())
+    assert isinstance(result, Retry)
+    assert result.why.endswith("it holds 2 times one Patient and refuses to choose: they must be merged there")
 
 
 async def test_words_of_a_refusal_name_no_patient(server: Server, destination: FhirDestination) -> None:
