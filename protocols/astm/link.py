@@ -245,7 +245,8 @@ class Receiver:
         if self._accepted == (frame.body, frame.last):
             return self._again()
         events: list[Event[AstmMessage]] = []
-        if not self._follows(number):
+        headless = self._message is None and self._refused != b"" and not begins
+        if headless or not self._follows(number):
             elsewhere = self._damaged or self._message is not None or self._refused not in (b"", frame.body)
             if not (begins and elsewhere):
                 self._refused = frame.body

@@ -189,6 +189,16 @@ def test_a_damaged_message_costs_no_other_message(framed: Framed) -> None:
             assert _messages(damaged) == expected, (lost, bad)
 
 
+def test_a_message_whose_beginning_was_refused_is_not_read_without_it(framed: Framed) -> None:
+    """Numbers that begin at 1 again where the profile does not say so: results without their H would be nobody's."""
+    first = framed(1, H, b"\x17") + framed(2, R, b"\x17") + framed(3, L)
+    again = framed(1, H, b"\x17") + framed(2, R, b"\x17") + framed(3, R, b"\x17") + framed(4, R, b"\x17") + framed(5, L)
+    data = ENQ + first + again + EOT
+    assert _messages(data) == ["HRL"]
+    assert _faults(data) == ["frame number"] * 5
+    assert _messages(data, LinkProfile(frame_numbers="restart-per-message")) == ["HRL", "HRRRL"]
+
+
 def test_what_was_lost_is_told(framed: Framed) -> None:
     frames = [framed(1, H, b"\x17"), framed(2, R, b"\x17").replace(b"4.1", b"4.2"), framed(3, L), framed(4, H + L)]
     assert _faults(ENQ + b"".join(frames) + EOT) == ["checksum", "frame number", "frame lost"]
