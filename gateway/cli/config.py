@@ -53,7 +53,8 @@ def schema() -> None:
 
 def verify(found: config.Config) -> config.Config:
     """`found`, when drivers, profiles, options and links of every device exist. Raises ConfigError naming each that does not."""
-    terms.add_site_rows(found.gateway.terms)  # before any driver is imported: its codes may be the site's
+    if found.gateway.terms is not None:
+        terms.add_site_rows(found.gateway.terms)  # before any driver is imported: its codes may be the site's
     problems = [line for index, device in enumerate(found.device) for line in _problems(found, index, device)]
     if problems:
         raise ConfigError("\n".join(problems))

@@ -67,7 +67,7 @@ def _triplet(line: Line, first: int) -> vocabulary.MdcUnit | None:
     named = vocabulary.units().get(refid)
     if unit is None and named is None:
         line.add("obx-3-unknown", 6, "a unit that this gateway knows: nobody checked it", got=f"{code}^{refid}")
-    elif unit is None or named is None or unit is not named:
+    elif unit is None or named is None or unit != named:
         right = unit or named
         assert right is not None
         line.add("obx-6-code", 6, f"{right.unit.code}^{right.unit.refid}^MDC", component=first, got=f"{code}^{refid}")

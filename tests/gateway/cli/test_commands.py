@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway import config
+from gateway import config, terms
 from gateway.acquire import registry
 
 if TYPE_CHECKING:
@@ -92,6 +93,26 @@ def test_what_can_be_used_but_should_be_known_is_said(wardlink: Wardlink, toml: 
     said = wardlink("config", "check", "-c", toml)
     assert said.code == 0
     assert said.err == "destination engine: plain = true: messages travel unencrypted over the network\n"
+
+
+@pytest.fixture
+def site_terms(toml: Path) -> Iterator[Path]:
+    folder = toml.parent / "terms"
+    folder.mkdir()
+    toml.write_text(toml.read_text().replace("[gateway]", f'[gateway]\nterms = "{folder}"'))
+    yield folder
+    terms.add_site_rows(None)
+
+
+def test_the_sites_own_terms_are_checked_too(wardlink: Wardlink, toml: Path, site_terms: Path) -> None:
+    ours = (Path(terms.__file__).parent / "unit_spellings.csv").read_text("utf-8").splitlines()[0]
+    file = site_terms / "unit_spellings.csv"
+    file.write_text(f"{ours}\n")
+    assert wardlink("config", "check", "-c", toml).code == 0
+    file.write_text(f"{ours}\nfurlong,[fur_us]\n")
+    said = wardlink("config", "check", "-c", toml)
+    assert said.code == 2
+    assert said.err.startswith(f"wardlink: terms: {file} line 2 (furlong): has 2 fields, expected 5")
 
 
 def test_the_configuration_may_be_named_in_the_environment(
