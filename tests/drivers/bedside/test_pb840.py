@@ -102,10 +102,10 @@ def test_a_field_the_manual_calls_reserved_is_kept_under_its_number() -> None:
     assert (seen.vendor_code, seen.value, seen.mapped) == ("F163", "0.400", False)
 
 
-def test_peep_is_the_ventilators_and_apart_from_its_setting() -> None:
+def test_measured_peep_is_apart_from_the_set_one() -> None:
     terms = {seen.vendor_code: seen.refid for seen in reports(context())[0].observations}
     assert (terms["F87"], terms["F18"]) == (
-        "MDC_VENT_PRESS_AWAY_END_EXP_POS",
+        "MDC_PRESS_AWAY_END_EXP_POS",
         "MDC_VENT_PRESS_AWAY_END_EXP_POS_SETTING",
     )
 

@@ -46,7 +46,12 @@ def server_tls(pki: Pki) -> ssl.SSLContext:
 async def python_hl7(context: ssl.SSLContext | None, got: list[Any]) -> AsyncIterator[int]:
     """The server of the package hl7: keeps its connections."""
 
+    talking: set[asyncio.Task[Any]] = set()
+
     async def talk(reader: Any, writer: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talking.add(task)
         got.append("connection")
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             while True:
@@ -60,6 +65,8 @@ async def python_hl7(context: ssl.SSLContext | None, got: list[Any]) -> AsyncIte
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        if talking:  # Python 3.13.0 waits for ever when a server is closed before its connections
+            await asyncio.wait(talking, timeout=5)
         server.close()
         await server.wait_closed()
 
