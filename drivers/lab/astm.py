@@ -38,10 +38,14 @@ def codec(options: AstmOptions) -> Codec[AstmMessage]:
 def interpret(message: Message[AstmMessage], context: AstmContext) -> Iterator[Report]:
     """A report an O record, and one for results that came without any; each carries the whole message's bytes.
 
-    A message with no specimen at all (an empty session, a query) gives none; a query is logged, once.
+    A message with no specimen at all (an empty session, a query) gives none; a query is logged, once. Records that hang on no
+    specimen there, or lines that are no records (HL7 in ASTM frames, as a GeneXpert sends it after a change of protocol), are
+    an event: they have been acknowledged, so somebody has to see them.
     """
     tree = grow(message.body)
     _tell_of_queries(tree, context)
+    if not tree.specimens and len(tree.loose) > len(tree.queries):
+        yield _unplaced(message, tree, context)
     told: Counter[str] = Counter()
     for specimen in tree.specimens:
         report = _report(message, tree, specimen, context)
@@ -74,6 +78,24 @@ def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, conte
         order=about.order(specimen.order, options),
         notes=(*told, *results.notes([*tree.loose, *specimen.attached], options), *_oddities(message.body, tree)),
         identity=content_identity(around, specimen, context.device.id),
+        message_id=read(around, "H.3"),
+    )
+
+
+def _unplaced(message: Message[AstmMessage], tree: Tree, context: AstmContext) -> Report:
+    """What a message without a specimen says, as an event."""
+    around = scope_of((tree.header,))
+    loose = [record for record in tree.loose if record.type != "Q"]
+    what = f"records that belong to no specimen: {len(loose)}"
+    return context.report(
+        message,
+        (Observation(kind=Kind.EVENT, vendor_code="no specimen", value=what),),
+        category=Category.EVENTS,
+        device_time=device_time(read(around, "H.14")),
+        device=about.device(context.device, around, context.options),
+        episodic=True,
+        notes=(*results.notes(loose, context.options), *_oddities(message.body, tree)),
+        identity=content_identity(around, Specimen(None, None, loose), context.device.id),
         message_id=read(around, "H.3"),
     )
 

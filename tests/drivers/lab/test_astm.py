@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.model import Category, Kind, Validity
 from gateway.readings import readings
+from protocols.astm.frames import frame
 
 H = "H|\\^&|M-1||Analyzer^1.0|||||||P|LIS2-A2|20261121080000"
 O1 = "O|1|SYN-1||^^^GLU|R||||||N||||||||||||||F"
@@ -378,6 +379,26 @@ def test_a_query_gives_no_report_and_is_logged_once_without_its_ids(analyzer: An
         assert device.read(H, "Q|1|^SYN-2||ALL||||||||O") == []
     assert len(caplog.records) == 1
     assert "SYN" not in caplog.text
+
+
+def test_hl7_in_astm_frames_is_an_event_not_nothing(analyzer: Any) -> None:
+    """GeneXpert 6.5 after a change of protocol: what it had queued as HL7 comes in ASTM frames, and is acknowledged."""
+    text = b"MSH|^~\\&|GeneXpert PC||LIS||20240102030405||ORU^R32^ORU_R30|X1|P|2.5\rPID|1||SYN-1\rOBX|1|ST|MTB^^LN||NEGATIVE\r"
+    (report,) = analyzer().hear(b"\x05" + frame(1, text, last=True) + b"\x04")
+    (seen,) = report.observations
+    assert report.category is Category.EVENTS
+    assert (seen.kind, seen.value) == (Kind.EVENT, "records that belong to no specimen: 3")
+    assert report.notes[2] == "OBX|1|ST|MTB^^LN||NEGATIVE"
+    assert text in report.raw
+
+
+def test_a_calibration_without_a_specimen_is_an_event(analyzer: Any) -> None:
+    (report,) = analyzer().read(H, "M|1|CAL|5.1", "C|1|I|slope low|G")
+    assert (report.category, report.notes) == (Category.EVENTS, ("M|1|CAL|5.1", "slope low"))
+
+
+def test_a_patient_alone_gives_no_report(analyzer: Any) -> None:
+    assert analyzer().read(H, "P|1|SYN-A") == []
 
 
 def test_an_empty_session_gives_no_report(analyzer: Any) -> None:
