@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +44,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def moment(text: str) -> datetime | None:
-    """`text` as an aware time; None when empty. Raises ConfigError."""
+    """`text` as a time in UTC; None when empty. Raises ConfigError."""
     if not text:
         return None
     try:
@@ -53,7 +53,10 @@ def moment(text: str) -> datetime | None:
         raise ConfigError(f"{text!r}: expected ISO 8601 with an offset, such as 2026-11-21T08:00:00+01:00") from None
     if found.tzinfo is None:
         raise ConfigError(f"{text!r}: expected an offset at the end, such as +01:00 or Z")
-    return found
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise ConfigError(f"{text!r}: expected a time between the years 1 and 9999 in UTC") from None
 
 
 def read_bytes(file: Path, limit: int) -> bytes:

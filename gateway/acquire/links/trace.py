@@ -89,7 +89,7 @@ def parse_trace(data: bytes, name: str = "trace") -> Trace:
 def _object(line: bytes, where: str) -> dict[str, object]:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets in thousands are no trace either
         found = None
     if not isinstance(found, dict):
         raise ConfigError(f"{where}: expected a JSON object, as `wardlink trace record` writes it")
@@ -101,13 +101,14 @@ def _header(line: bytes, where: str) -> TraceHeader:
     if found.get("wardlink_trace") != 1:
         raise ConfigError(f"{where}: got wardlink_trace {found.get('wardlink_trace')!r}; expected 1")
     try:
-        started: datetime | None = datetime.fromisoformat(str(found.get("started")))
-    except ValueError:
-        started = None
-    if started is None or started.tzinfo is None:
+        started = datetime.fromisoformat(str(found.get("started")))
+        started_utc = started.astimezone(UTC) if started.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        started_utc = None
+    if started_utc is None:
         raise ConfigError(f"{where}: started: got {found.get('started')!r}; expected ISO 8601 with an offset")
     device, driver, profile, link = (str(found.get(key, "")) for key in ("device", "driver", "profile", "link"))
-    return TraceHeader(device, driver, profile, link, started.astimezone(UTC))
+    return TraceHeader(device, driver, profile, link, started_utc)
 
 
 def _record(line: bytes, where: str) -> TraceRecord | None:

@@ -131,11 +131,24 @@ def test_a_trace_gives_its_own_times_and_only_what_the_device_sent(wardlink: War
     assert "    1.600000 → 06" in "\n".join(shown)
 
 
-def test_a_trace_that_is_none_is_named_with_its_line(wardlink: Wardlink, tmp_path: Path) -> None:
+NO_OBJECT = "expected a JSON object, as `wardlink trace record` writes it"
+NO_TRACES = {
+    "text": (b"hello\n", NO_OBJECT),
+    "brackets in thousands": (b'{"wardlink_trace": ' + b"[" * 100_000 + b"\n", NO_OBJECT),
+    "another version": (b'{"wardlink_trace": 2}\n', "got wardlink_trace 2; expected 1"),
+    "a start before all time": (
+        b'{"wardlink_trace": 1, "started": "0001-01-01T00:00:00+14:00"}\n',
+        "started: got '0001-01-01T00:00:00+14:00'; expected ISO 8601 with an offset",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "said"), NO_TRACES.values(), ids=NO_TRACES.keys())
+def test_a_trace_that_is_none_is_named_with_its_line(wardlink: Wardlink, tmp_path: Path, data: bytes, said: str) -> None:
     file = tmp_path / "line.trace"
-    file.write_bytes(b"hello\n")
-    said = wardlink("trace", "show", file)
-    assert (said.code, said.err) == (2, f"wardlink: {file}:1: expected a JSON object, as `wardlink trace record` writes it\n")
+    file.write_bytes(data)
+    shown = wardlink("trace", "show", file)
+    assert (shown.code, shown.err) == (2, f"wardlink: {file}:1: {said}\n")
 
 
 def ethernet(payload: bytes, *, tcp: bool, reply: bool = False, seq: int = 1) -> bytes:

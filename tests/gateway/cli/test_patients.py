@@ -69,6 +69,9 @@ REFUSED = {
     "a time that is none": (
         ["release", "4E-044", "--at", "yesterday"],
         "'yesterday': expected ISO 8601 with an offset, such as 2026-11-21T08:00:00+01:00"),
+    "a time before all time": (
+        ["associate", "4E-044", "SYN-7", "--at", "0001-01-01T00:00+14:00"],
+        "'0001-01-01T00:00+14:00': expected a time between the years 1 and 9999 in UTC"),
     "nobody to release": (["release", "4E-044"], "4E-044: nobody wore it at "),
     "a patient without a number": (["associate", "4E-044", ""], "PATIENT: expected at least 1 character"),
     "a birth date that is none, which is not repeated": (
