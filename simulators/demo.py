@@ -33,6 +33,8 @@ UP_S = 30.0
 """Seconds that a process may take to say that it is up: far more than a small box needs."""
 DRAIN_S = 30.0
 """Seconds that what waits may take to be delivered once the devices are silent."""
+RECEIVERS = {"engine": "mllp", "lis": "mllp", "fhir": "fhir"}
+"""Destination and the receiver's door; each a process of its own."""
 CONFIG = """\
 [gateway]
 name = "demo"
@@ -161,7 +163,7 @@ class Demo:
     def finish(self) -> dict[str, Any]:
         """Stop the rest; the receivers' own accounts by name."""
         self._stop("gateway")
-        return {name: self._summary(name) for name in ("engine", "lis")}
+        return {name: self._summary(name) for name in RECEIVERS}
 
     def account(self) -> tuple[str, dict[str, Any]]:
         """The conservation statement, for people and for programs."""
@@ -180,15 +182,13 @@ class Demo:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")[-4000:]
 
     def _receivers(self) -> dict[str, int]:
-        own = ("--pki", str(self.folder / "pki"), "--json")
-        doors = ("--mllp", "127.0.0.1:0", "--fhir", "127.0.0.1:0")
-        for name, listen in (("engine", doors), ("lis", doors[:2])):
-            kept = self.folder / f"{name}-received"
-            self._start(name, "receive", *listen, *own, "--keep", str(kept), "--control", str(self.folder / f"{name}.sock"))
-        self._wait("engine", lambda: len(self._told("engine")) >= 2)
-        self._wait("lis", lambda: len(self._told("lis")) >= 1)
-        engine = {line["receiver"]: line["port"] for line in self._told("engine")}
-        return {"engine": engine["mllp"], "fhir": engine["fhir"], "lis": self._told("lis")[0]["port"]}
+        """Start a receiver for each destination; their ports by name."""
+        for name, door in RECEIVERS.items():
+            own = ("--pki", str(self.folder / "pki"), "--json", "--keep", str(self.folder / f"{name}-received"))
+            self._start(name, "receive", f"--{door}", "127.0.0.1:0", *own, "--control", str(self.folder / f"{name}.sock"))
+        for name in RECEIVERS:
+            self._wait(name, lambda name=name: self._told(name))
+        return {name: self._told(name)[0]["port"] for name in RECEIVERS}
 
     def _simulate(self, name: str, simulator: str, link: str, seed: int, *options: str) -> None:
         given = [word for option in options for word in ("--option", option)]
@@ -268,9 +268,8 @@ def _verdict(console: Console, demo: Demo, received: dict[str, Any]) -> int:
         faults.append(f"something still waits after {DRAIN_S:.0f} s")
     if not any(delivered.values()):
         faults.append("nothing was delivered")
-    wanted = {"engine": delivered.get("engine", 0) + delivered.get("fhir", 0), "lis": delivered.get("lis", 0)}
-    for name, count in wanted.items():
-        accepted = received[name].get("accepted")
+    for name in RECEIVERS:
+        accepted, count = received[name].get("accepted"), delivered.get(name, 0)
         console.print(f"{name} says: {accepted} messages accepted; the gateway says: {count} delivered")
         if accepted != count or received[name].get("changed"):
             faults.append(f"{name}'s account differs from the gateway's")
@@ -291,7 +290,7 @@ def main() -> int:
     demo = Demo(folder, ["--garble", str(arguments.garble)] if arguments.garble else [])
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
-        console.print(f"Starting five devices, a gateway and two receivers; logs in {folder}")
+        console.print(f"Starting five devices, a gateway and three receivers; logs in {folder}")
         demo.start()
         _watch(demo, console, arguments.seconds)
         console.print("The devices fall silent; what waits is delivered.")
