@@ -7,6 +7,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
@@ -42,9 +43,17 @@ def _zone(name: str) -> str:
     return name
 
 
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected a time between the years 1 and 9999 in UTC") from None
+
+
 Name = Annotated[str, StringConstraints(pattern=explain.ID)]
 """An id people write on labels: letters, digits and . _ : - ; 64 characters fit every label and message field."""
 Zone = Annotated[str, AfterValidator(_zone)]
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 Eui64 = Annotated[str, StringConstraints(pattern=explain.EUI64)]
 
 
@@ -151,7 +160,7 @@ class AssociationConfig(Settings):
     """The device's id."""
     patient: PatientConfig
     """Who wears it."""
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     """When it began, with an offset. Without it: at each start of the gateway, unless the patient wears it already."""
 
 

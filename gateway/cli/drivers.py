@@ -38,7 +38,7 @@ def _installed() -> Iterator[Driver[Any, Any]]:
 
 
 def _describe(driver: Driver[Any, Any]) -> dict[str, Any]:
-    line = driver.line
+    line, schema = driver.line, driver.options.model_json_schema()
     return {
         "id": driver.id,
         "maker": driver.maker,
@@ -48,7 +48,8 @@ def _describe(driver: Driver[Any, Any]) -> dict[str, Any]:
         "line": None if line is None else f"{line.baud} {line.bits}{line.parity}{line.stop} flow {line.flow}",
         "silence_s": driver.silence_s,
         "profiles": registry.profiles(driver),
-        "options": driver.options.model_json_schema().get("properties", {}),
+        "about_options": schema.get("description", ""),
+        "options": schema.get("properties", {}),
         "codes": [
             {"code": code, "refid": metric.refid, "unit": metric.unit, "method": metric.method.value}
             for code, (metric, _place) in (driver.tree.metrics.items() if driver.tree else ())
@@ -61,6 +62,8 @@ def _explain(driver: Driver[Any, Any]) -> None:
     for key in ("id", "maker", "models", "source", "version", "line", "silence_s", "profiles"):
         value = told[key]
         print(f"{key:10} {', '.join(value) if isinstance(value, list) else value}")
+    if told["about_options"]:
+        print(f"\n{told['about_options']}")
     rows = [(name, spec.get("default"), spec.get("description", "")) for name, spec in told["options"].items()]
     table("Options", ("option", "default", "what it does"), rows)
     if told["codes"]:

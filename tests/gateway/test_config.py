@@ -153,6 +153,10 @@ CASES = {
         DEVICE + '[[association]]\ndevice = "A"\npatient = { patient_id = "SYN-1", birth_date = "1.4.1950" }\n',
         ["f.toml:7: association.patient.birth_date: expected a date as YYYYMMDD"],
     ),
+    "a time before all time": (
+        DEVICE + '[[association]]\ndevice = "A"\nsince = 0001-01-01T00:00:00+14:00\npatient = { patient_id = "SYN-1" }\n',
+        ["f.toml:7: association.since: got 0001-01-01 00:00:00+14:00; expected a time between the years 1 and 9999 in UTC"],
+    ),
     "a time without an offset": (
         DEVICE + '[[association]]\ndevice = "A"\nsince = 2026-11-21T08:00:00\npatient = { patient_id = "SYN-1" }\n',
         ["f.toml:7: association.since: got 2026-11-21 08:00:00; expected an offset at the end, such as +01:00 or Z"],

@@ -154,7 +154,7 @@ def test_a_plug_in_that_cannot_be_imported_hides_no_other(wardlink: Wardlink, mo
 
 def test_a_driver_is_explained_with_line_options_and_codes(wardlink: Wardlink) -> None:
     said = wardlink("drivers", "nonin")
-    for words in ("9600 8N1 flow none", "waveform", "MDC_PULS_OXIM_SAT_O2"):
+    for words in ("9600 8N1 flow none", "waveform", "MDC_PULS_OXIM_SAT_O2", "plethysmogram"):
         assert words in said.out
     (told,) = wardlink("drivers", "nonin", "--json").json
     assert set(told["options"]) == {"format", "waveform"}
