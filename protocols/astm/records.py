@@ -209,6 +209,8 @@ def _declared(header: str, problems: list[str]) -> Delimiters:
     ]
     if "" not in sound:
         return Delimiters(*sound)
+    if "" not in sound[:3] and given[3] == given[0]:  # the IMMULITE declares no escape, so there is none
+        return Delimiters(sound[0], sound[1], sound[2], "")
     problems.append(f"H record declares unusable delimiters {header[1:5]!r}")
     for n, mark in enumerate(sound):
         if not mark and usual[n] not in sound:

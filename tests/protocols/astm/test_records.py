@@ -42,6 +42,14 @@ def test_delimiters_seen_in_the_field(header: str, expected: Delimiters) -> None
     assert message.problems == ()
 
 
+def test_an_escape_that_is_not_declared_is_none() -> None:
+    (message,) = parse(b"H|\\^||PASSWORD|DPC\rR|1|^^^X|a&F&b\\c\rL|1\r")
+    assert message.records[0].delimiters == Delimiters("|", "\\", "^", "")
+    assert message.records[0].field(5) == "DPC"
+    assert message.records[1].components(4) == ("a&F&b",)
+    assert message.problems == ()
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
