@@ -11,6 +11,7 @@ from gateway.acquire.backoff import Backoff
 from gateway.acquire.clock import Clock, Pairing, SystemClock
 from gateway.acquire.intake import Keeper, OnKept
 from gateway.acquire.links import LinkEndedError
+from gateway.acquire.links.listen import ListenLink
 from gateway.acquire.pump import Pump
 from gateway.acquire.station import Station
 from gateway.acquire.status import DeviceStatus, State
@@ -145,12 +146,20 @@ class _Device:
         """One connection; why there is to be a pause after it, or nothing."""
         if self._pump is None:
             self._pump = self._make(self._station, self._status)
-        if self._station.link.passive and self._status.state is not State.DOWN:
-            self._change(State.CONNECTING, f"{self._station.link.describe()}: waiting for the device to connect")
+        await self._expect()
         await self._pump.run()
         if self._station.link.passive:
             return ""
         return f"{self._status.link}: the device closed the connection"
+
+    async def _expect(self) -> None:
+        """Say that a device which connects to us is waited for, once it can."""
+        link = self._station.link
+        if not link.passive:
+            return
+        if isinstance(link, ListenLink):
+            await link.listen()  # a busy port stays "down" until it is ours
+        self._change(State.CONNECTING, f"{link.describe()}: waiting for the device to connect")
 
     def _crashed(self, error: Exception) -> str:
         self._pump = None  # its codec may be in no state to go on

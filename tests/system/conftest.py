@@ -168,10 +168,16 @@ class World:
         return process
 
     def receiver(
-        self, name: str = "receiver", behave: str = "ack", *, port: int = 0, tls: bool = False, fhir: int = 0
+        self,
+        name: str = "receiver",
+        behave: str = "ack",
+        *,
+        port: int = 0,
+        tls: bool = False,
+        fhir: int = 0,
+        protection: Sequence[str] = (),
     ) -> Receiver:
-        """Start a receiver of MLLP, with `fhir` (a port) of FHIR too, and wait until it listens."""
-        protection: Sequence[str] = ()
+        """Start a receiver of MLLP, with `fhir` (a port) of FHIR too, and wait until it listens. `tls`: mutual, of our PKI."""
         if tls:
             good = self.pki[0]
             protection = ("--ca", str(good.ca), "--cert", str(good.server.cert), "--key", str(good.server.key))
