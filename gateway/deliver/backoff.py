@@ -21,6 +21,6 @@ class Backoff:
 
     def delay_s(self, tries: int, after_s: float | None = None) -> float:
         """The pause after `tries` earlier ones; not less than `after_s`, what the receiver asked for."""
-        plain = min(self._cap_s, self._base_s * 2 ** min(tries, _DOUBLINGS_MAX))
+        plain = min(self._cap_s, self._base_s * 2.0 ** min(tries, _DOUBLINGS_MAX))
         varied = plain * (1 + self._jitter * (2 * self._chance() - 1))
         return max(varied, min(after_s, AFTER_MAX_S)) if after_s is not None else varied
