@@ -1,4 +1,4 @@
-"""The gateway's ear on its own box: a unix socket that answers one word with one JSON document."""
+"""The gateway's ear on its own box: a unix socket that answers a line (a word and what belongs to it) with a JSON document."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, WardlinkError
 
 NAME = "control.sock"
-WORD_MAX = 64
-"""Bytes of a request: one word and a line end."""
+LINE_MAX = 512
+"""Bytes of a request: a word, what belongs to it (who asks, an id), a line end."""
 ANSWER_MAX = 16 * 1024 * 1024
 """Bytes of an answer: the last values of a thousand devices."""
 TIMEOUT_S = 5.0
+"""For the request to arrive, and for an answer that only tells."""
 PATH_MAX = 107
 """Bytes of a unix socket's path (unix(7), sun_path)."""
 
-Answers = Mapping[str, Callable[[], Awaitable[Any]]]
+Answers = Mapping[str, Callable[[str], Awaitable[Any]]]
+"""Word to what answers it; it is given the rest of the line."""
 
 
 async def serve(folder: Path, answers: Answers) -> asyncio.Server:
@@ -33,16 +35,16 @@ async def serve(folder: Path, answers: Answers) -> asyncio.Server:
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
     try:
-        return await asyncio.start_unix_server(lambda r, w: _answer(r, w, answers), path, limit=WORD_MAX)
+        return await asyncio.start_unix_server(lambda r, w: _answer(r, w, answers), path, limit=LINE_MAX)
     finally:
         os.umask(before)
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: Answers) -> None:
     with contextlib.suppress(OSError, ValueError, asyncio.TimeoutError):
-        word = (await asyncio.wait_for(reader.readline(), TIMEOUT_S)).decode("ascii", "replace").strip()
-        answer = answers.get(word)
-        said = await answer() if answer else {"error": f"expected one of {', '.join(answers)}"}
+        line = (await asyncio.wait_for(reader.readline(), TIMEOUT_S)).decode("utf-8", "replace").strip()
+        word, _, rest = line.partition(" ")
+        said = await _said(answers, word, rest)
         writer.write(json.dumps(said, default=str).encode())
         await writer.drain()
     writer.close()
@@ -50,13 +52,23 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, an
         await writer.wait_closed()
 
 
-def ask(folder: Path, word: str) -> Any:
-    """The running gateway's answer to `word`; None when no gateway runs on `folder`."""
+async def _said(answers: Answers, word: str, rest: str) -> Any:
+    answer = answers.get(word)
+    if answer is None:
+        return {"error": f"expected one of {', '.join(answers)}"}
+    try:
+        return await answer(rest)
+    except WardlinkError as error:
+        return {"error": str(error)}
+
+
+def ask(folder: Path, request: str, *, timeout_s: float = TIMEOUT_S) -> Any:
+    """The running gateway's answer to `request`; None when no gateway runs on `folder`, or it says nothing for `timeout_s`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(TIMEOUT_S)
+        line.settimeout(timeout_s)
         try:
             line.connect(str(folder / NAME))
-            line.sendall(f"{word}\n".encode())
+            line.sendall(f"{request}\n".encode())
             parts = []
             while part := line.recv(65536):
                 parts.append(part)

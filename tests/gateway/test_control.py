@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from gateway import control
+from gateway.errors import StoreError
 
 
-def answer(value: object) -> Callable[[], Awaitable[object]]:
-    async def say() -> object:
+def answer(value: object) -> Callable[[str], Awaitable[object]]:
+    async def say(_rest: str) -> object:
         return value
 
     return say
@@ -21,6 +22,26 @@ async def test_answers_a_known_word_and_names_the_words_for_an_unknown_one(tmp_p
     async with server:
         assert await asyncio.to_thread(control.ask, tmp_path, "status") == {"devices": []}
         assert await asyncio.to_thread(control.ask, tmp_path, "reboot") == {"error": "expected one of status"}
+
+
+async def test_what_stands_behind_the_word_is_given_to_what_answers_it(tmp_path: Path) -> None:
+    async def echo(rest: str) -> object:
+        return {"rest": rest}
+
+    server = await control.serve(tmp_path, {"say": echo})
+    async with server:
+        assert await asyncio.to_thread(control.ask, tmp_path, "say Zo\u00eb  twice") == {"rest": "Zo\u00eb  twice"}
+        assert await asyncio.to_thread(control.ask, tmp_path, "say") == {"rest": ""}
+
+
+async def test_what_the_gateway_cannot_do_is_told_in_its_own_words(tmp_path: Path) -> None:
+    async def fail(_rest: str) -> object:
+        raise StoreError("the journal could not be read: disk I/O error")
+
+    server = await control.serve(tmp_path, {"status": fail})
+    async with server:
+        said = await asyncio.to_thread(control.ask, tmp_path, "status")
+    assert said == {"error": "the journal could not be read: disk I/O error"}
 
 
 async def test_only_the_owner_may_ask(tmp_path: Path) -> None:

@@ -1,0 +1,105 @@
+"""The destinations at work: each a receiver, a message format and the dispatcher that feeds it from the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.config import AnyDestination, FhirServer, MllpLab
+from gateway.crew import Crew
+from gateway.deliver.destination import Destination
+from gateway.deliver.dispatch import Dispatcher
+from gateway.deliver.messages import Renderer
+from gateway.model import Gateway
+from gateway.store.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A destination, ready to work."""
+
+    settings: AnyDestination
+    destination: Any
+    dispatcher: Dispatcher
+
+    @property
+    def task(self) -> str:
+        """Its dispatcher's task."""
+        return f"destination {self.settings.id}"
+
+    def status(self) -> dict[str, Any]:
+        """What `wardlink status` shows of it."""
+        return {
+            "id": self.settings.id,
+            "describe": self.destination.describe(),
+            "plaintext": self.destination.plaintext,
+            "takes": sorted(category.value for category in self.settings.takes),
+            "state": self.dispatcher.state,
+        }
+
+
+class Routes:
+    """The routes in use, by id. The journal must have been told of a destination (Journal.use) before it starts."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._routes: dict[str, Route] = {}
+
+    def start(self, routes: Iterable[Route]) -> None:
+        """Begin to deliver."""
+        for route in routes:
+            self._routes[route.settings.id] = route
+            self._crew.start(route.task, route.dispatcher.run)
+
+    async def stop(self, ids: Iterable[str]) -> None:
+        """End some, together: what was sent is recorded, the connection closed; what waits stays in the journal."""
+        await asyncio.gather(*(self._stop(self._routes.pop(one)) for one in list(ids) if one in self._routes))
+
+    async def close(self) -> None:
+        """End all of them."""
+        await self.stop(list(self._routes))
+
+    def status(self) -> list[dict[str, Any]]:
+        """A table for each, in the order of the configuration."""
+        return [route.status() for route in self._routes.values()]
+
+    async def _stop(self, route: Route) -> None:
+        try:
+            await self._crew.stop([route.task])
+        finally:
+            await route.destination.close()
+
+
+def route(settings: AnyDestination, journal: Journal) -> Route:
+    """A destination ready to work; nothing is opened yet. Raises ConfigError when its files cannot be used."""
+    destination = make_destination(settings)
+    dispatcher = Dispatcher(journal, settings.id, destination, make_renderer(settings, journal.gateway), settings)
+    return Route(settings, destination, dispatcher)
+
+
+def make_destination(settings: AnyDestination) -> Destination:
+    """The way to a receiver."""
+    if isinstance(settings, FhirServer):
+        from gateway.deliver.destinations.fhir import FhirDestination
+
+        return FhirDestination(settings, settings.id)
+    from gateway.deliver.destinations.mllp import MllpDestination
+
+    return MllpDestination(settings, settings.id)
+
+
+def make_renderer(settings: AnyDestination, gateway: Gateway) -> Renderer:
+    """A destination's message format."""
+    if isinstance(settings, FhirServer):
+        from gateway.deliver.messages import fhir
+
+        return fhir.renderer(settings, gateway)
+    if isinstance(settings, MllpLab):
+        from gateway.deliver.messages import lab
+
+        return lab.renderer(settings, gateway)
+    from gateway.deliver.messages import pcd01
+
+    return pcd01.renderer(settings, gateway)
