@@ -156,6 +156,12 @@ class Message:
         return found.text(number, component) if found else ""
 
 
+_LINE_ENDS: Final = re.compile("[\r\n]+")
+_LINE_ENDS_OF_BYTES: Final = re.compile(b"[\r\n]")
+_DECLARED: Final = 9
+"""Characters that declare the delimiters: MSH, MSH-1, at most four of MSH-2, and what ends it."""
+
+
 def parse(data: bytes) -> Message | None:
     """The message in `data`, or None when it does not begin with a usable MSH. Never raises.
 
@@ -163,17 +169,18 @@ def parse(data: bytes) -> Message | None:
     UTF-8 if they fit that, else ISO 8859-1, which fits everything.
     """
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
-    head = re.split(b"[\r\n]", data, maxsplit=1)[0].decode("latin-1")
-    delimiters = _delimiters(head)
+    head = _LINE_ENDS_OF_BYTES.split(data, maxsplit=1)[0].decode("latin-1")
+    delimiters = _delimiters(head[:_DECLARED])
     if delimiters is None:
         return None
     fields = head.split(delimiters.field)
     declared = fields[17].split(delimiters.repetition)[0].strip().upper() if len(fields) > 17 else ""
     text, codec = _decode(data, CHARSETS.get(declared, "utf-8"))
-    lines = [line for line in re.split("[\r\n]+", text) if line]
+    lines = [line for line in _LINE_ENDS.split(text) if line]
     return Message(tuple(_segment(line, delimiters, codec) for line in lines), delimiters, codec)
 
 
+@lru_cache(maxsize=64)  # every message of a peer declares the same; a hostile one cannot make this grow
 def _delimiters(head: str) -> Delimiters | None:
     """The delimiters an MSH declares; those it leaves out have their recommended values. None when they cannot work."""
     if head[:3] != "MSH" or len(head) < 4:

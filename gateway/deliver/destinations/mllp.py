@@ -22,6 +22,7 @@ from gateway.security.explain import LOOK_TIMEOUT_S, Peer, explain, is_tls_recor
 from gateway.security.tls import client_context
 from gateway.settings.mllp import MllpSettings, is_loopback
 from protocols.hl7v2 import ack
+from protocols.hl7v2.ack import Ack
 from protocols.hl7v2.mllp import BadBlock, encode
 
 _log = logging.getLogger(__name__)
@@ -191,14 +192,16 @@ class MllpDestination:
                 return None
             if isinstance(block, BadBlock):
                 garbage = block
-            elif not self._is_repeat(block):
-                return self._judge(line, message, block)
+                continue
+            said = ack.read(block)
+            if said is None:
+                why = f"the answer is no acknowledgement ({len(block)} bytes without MSA)"
+                return self._fail(Retry(f"{self._peer.address}: {why}"))
+            if not self._is_repeat(said):
+                return self._judge(line, message, said)
         return self._fail(Retry(f"{self._peer.address}: {_not_a_block(garbage)}", link=is_tls_record(garbage.raw)))
 
-    def _judge(self, line: Line, message: Outgoing, block: bytes) -> Outcome:
-        said = ack.read(block)
-        if said is None:
-            return self._fail(Retry(f"{self._peer.address}: the answer is no acknowledgement ({len(block)} bytes without MSA)"))
+    def _judge(self, line: Line, message: Outgoing, said: Ack) -> Outcome:
         if said.control_id != message.id:
             why = f"the answer is for message {_shown(said.control_id)}, not for {message.id}: not taken, connection closed"
             return self._fail(Retry(f"{self._peer.address}: {why}"))
@@ -213,12 +216,11 @@ class MllpDestination:
 
     def _strays(self, line: Line) -> bool:
         """Whether something lies unread that is more than a second answer to the last message."""
-        return any(isinstance(block, BadBlock) or not self._is_repeat(block) for block in line.leftovers())
+        return any(isinstance(block, BadBlock) or not self._is_repeat(ack.read(block)) for block in line.leftovers())
 
-    def _is_repeat(self, block: bytes) -> bool:
+    def _is_repeat(self, said: Ack | None) -> bool:
         """A second answer to the last message (CA, then AA): known to be answered, so it cannot be taken for another's."""
-        said = ack.read(block) if self._last_id else None
-        if said is None or said.control_id != self._last_id:
+        if said is None or not self._last_id or said.control_id != self._last_id:
             return False
         if not said.accepted:
             _log.warning("destination %s: %s after the message had been answered", self.name, said.code.value)
