@@ -8,6 +8,7 @@ WardlinkError
 ├── RefusedError        a receiver said no
 ├── ActError            the person acting: what was asked for cannot be so
 └── StoreError          the journal cannot write: stop acknowledging devices
+    └── DamagedError    it is damaged: start anew, so that it is salvaged
 
 A message says what was got, what was expected, where, and what to do next. It never holds patient data.
 """
@@ -43,3 +44,7 @@ class ActError(WardlinkError):
 
 class StoreError(WardlinkError):
     """The journal could not make something durable; the device must not be acknowledged."""
+
+
+class DamagedError(StoreError):
+    """The journal gave back what was never written; opening it again looks into that, and salvages what can be read."""

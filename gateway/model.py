@@ -282,7 +282,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     epoch: str
-    """8 hex digits, made when the journal file was made: ids of two journals never meet."""
+    """8 hex digits, made by the run of the gateway that kept it: no two runs, and no two journals, give out one id."""
     stored_at: datetime
     report: Report
 

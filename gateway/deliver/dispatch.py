@@ -139,7 +139,6 @@ class Dispatcher:
         query = partial(
             cursors.batch,
             destination=self.id,
-            epoch=self._journal.epoch,
             now=self._now(),
             limit=self.settings.batch,
             strict=self._strict,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from gateway.model import Subject
+from gateway.store.checksums import of_association
 from gateway.store.times import from_text, to_text
 
 _COLUMNS = "id, device, subject, valid_from, valid_to, recorded_at, superseded_at, source, by_whom, reason"
@@ -39,13 +41,13 @@ class Association(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wearer(conn: sqlite3.Connection, device: str, at: datetime, *, known_at: datetime | None = None) -> Association | None:
-    """Who wore `device` at `at`, as known at `known_at` (None: as known now)."""
+    """Who wore `device` at `at`, as known at `known_at` (None: as known now). A row whose checksum fails names nobody."""
     known = "superseded_at IS NULL" if known_at is None else _KNOWN
     row = conn.execute(
-        f"SELECT {_COLUMNS} FROM associations WHERE {_WEARER} AND {known}",  # noqa: S608 - constants
+        f"SELECT {_COLUMNS}, crc FROM associations WHERE {_WEARER} AND {known}",  # noqa: S608 - constants
         {"device": device, "at": to_text(at), "known": to_text(known_at) if known_at else None},
     ).fetchone()
-    return None if row is None else _association(row)
+    return None if row is None or _is_damaged(row) else _association(row[:-1])
 
 
 def history(
@@ -65,23 +67,31 @@ def replace(conn: sqlite3.Connection, ended: Sequence[Association], begun: Seque
     """Supersede the versions `ended` and record the versions `begun`, inside the caller's transaction."""
     conn.executemany("UPDATE associations SET superseded_at = ? WHERE id = ?", [(to_text(at), old.id) for old in ended])
     conn.executemany(
-        "INSERT INTO associations (device, patient_id, subject, valid_from, valid_to, recorded_at, source, by_whom, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO associations (device, patient_id, subject, valid_from, valid_to, recorded_at, source, by_whom, reason, crc)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [_row(new) for new in begun],
     )
 
 
-def _row(new: Association) -> tuple[str | None, ...]:
+def _is_damaged(row: tuple[Any, ...]) -> bool:
+    _, device, subject, valid_from, valid_to, *_, crc = row
+    return crc is not None and crc != of_association(device, subject, valid_from, valid_to)
+
+
+def _row(new: Association) -> tuple[str | int | None, ...]:
+    subject = msgspec.json.encode(new.subject).decode()
+    valid_from, valid_to = to_text(new.valid_from), None if new.valid_to is None else to_text(new.valid_to)
     return (
         new.device,
         new.subject.patient_id,
-        msgspec.json.encode(new.subject).decode(),
-        to_text(new.valid_from),
-        None if new.valid_to is None else to_text(new.valid_to),
+        subject,
+        valid_from,
+        valid_to,
         to_text(new.recorded_at),
         new.source,
         new.by,
         new.reason,
+        of_association(new.device, subject, valid_from, valid_to),
     )
 
 

@@ -15,10 +15,13 @@ from enum import StrEnum
 
 import msgspec
 
-from gateway.errors import LocalProtocolError
+from gateway.errors import DamagedError, LocalProtocolError
 from gateway.model import Category, Entry, Subject, decode
-from gateway.store import associations, audit
+from gateway.store import associations, audit, checksums
 from gateway.store.associations import Association
+from gateway.store.checksums import PIN_DAMAGED, ROW_DAMAGED
+from gateway.store.damage import is_damage, is_text_damage
+from gateway.store.epochs import Epochs
 from gateway.store.times import from_text, to_text
 from gateway.store.writer import Transaction
 
@@ -104,13 +107,15 @@ _BEHIND = (
 )
 _AHEAD = "SELECT id FROM reports WHERE category = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?"
 _ROW = (
-    "SELECT r.device, r.category, r.received_at, r.stored_at, CAST(r.payload AS BLOB), a.message_id, a.body, a.tries, a.spent_s"
+    "SELECT r.device, r.category, r.received_at, r.stored_at, r.identity, r.crc, CAST(r.payload AS BLOB),"
+    " a.message_id, a.body, a.tries, a.spent_s"
     " FROM reports r LEFT JOIN attempts a ON a.destination = ? AND a.report = r.id WHERE r.id = ?"
 )
+_WHOSE = "SELECT CAST(device AS BLOB), CAST(category AS BLOB), CAST(received_at AS BLOB) FROM reports WHERE id = ?"
 _NO_END = 2**63 - 1
 
 
-def batch(conn: sqlite3.Connection, destination: str, *, epoch: str, now: datetime, limit: int, strict: bool) -> Batch:
+def batch(conn: sqlite3.Connection, destination: str, *, now: datetime, limit: int, strict: bool) -> Batch:
     """What `destination` is to be sent next, at most `limit` reports; what stepped aside takes at most half of them.
 
     `strict`: nothing new while anything is parked. LocalProtocolError for a destination the journal was not told of.
@@ -127,7 +132,9 @@ def batch(conn: sqlite3.Connection, destination: str, *, epoch: str, now: dateti
     if not (strict and State.PARKED in states):
         fetched += [(report, None) for report in _ahead(conn, known, limit - len(aside))]
     worn: dict[str, Association] = {}
-    items = [_item(conn, destination, epoch, one, worn) for one in fetched]
+    numbers = [report for report, _ in fetched]
+    epochs = Epochs(conn, min(numbers, default=0), max(numbers, default=0))
+    items = [_item(conn, destination, epochs, one, worn) for one in fetched]
     waits = [from_text(at) for _, _, at in retrying if at is not None and from_text(at) > now]
     return Batch(
         items=items,
@@ -159,16 +166,29 @@ def _blocked(aside: Sequence[tuple[int, str, str]], retrying: Sequence[tuple[str
 
 
 def _item(
-    conn: sqlite3.Connection, destination: str, epoch: str, fetched: tuple[int, str | None], worn: dict[str, Association]
+    conn: sqlite3.Connection, destination: str, epochs: Epochs, fetched: tuple[int, str | None], worn: dict[str, Association]
 ) -> Item:
-    report, state = fetched
-    device, category, received_at, stored_at, payload, *pinned = conn.execute(_ROW, (destination, report)).fetchone()
-    entry, fault = None, ""
+    report, state = fetched[0], None if fetched[1] is None else State(fetched[1])
     try:
-        entry = Entry(id=report, epoch=epoch, stored_at=from_text(stored_at), report=decode(payload))
-    except (msgspec.DecodeError, ValueError) as error:
-        fault = f"the journal row cannot be read: {type(error).__name__}"
-    pin = None if pinned[0] is None else Pin(pinned[0], zlib.decompress(pinned[1]), pinned[2], pinned[3])
+        row = conn.execute(_ROW, (destination, report)).fetchone()
+        device, category, received_at, stored_at, identity, crc, payload, *pinned = row
+    except sqlite3.OperationalError as error:
+        if is_damage(error) and not is_text_damage(error):
+            raise
+        return _damaged(conn, report, state)
+    except TypeError:
+        raise DamagedError(f"an index of the journal names report {report}, the table does not hold it") from None
+    entry, pin, fault = None, None, ""
+    try:
+        entry = _entry(report, epochs, stored_at, (device, category, received_at, identity, payload), crc)
+    except (msgspec.DecodeError, ValueError, KeyError) as error:
+        fault = str(error) if isinstance(error, _DamagedRowError) else f"the journal row cannot be read: {type(error).__name__}"
+    try:
+        pin = None if pinned[0] is None else Pin(pinned[0], zlib.decompress(pinned[1]), pinned[2], pinned[3])
+    except zlib.error:
+        entry, fault = None, PIN_DAMAGED
+    if entry is None and pin is None:
+        return _damaged(conn, report, state, fault)
     return Item(
         report=report,
         device=device,
@@ -177,7 +197,37 @@ def _item(
         entry=entry,
         subject=None if pin or category == Category.QC else _subject(conn, device, from_text(received_at), worn),
         pin=pin,
-        state=None if state is None else State(state),
+        state=state,
+        fault=fault,
+    )
+
+
+class _DamagedRowError(ValueError):
+    """A row whose checksum fails."""
+
+
+def _entry(report: int, epochs: Epochs, stored_at: str, said: tuple[str, str, str, str | None, bytes], crc: int | None) -> Entry:
+    """The row as an entry, once its checksum is right; rows of before schema 3 have none."""
+    if crc is not None and crc != checksums.of_row(checksums.of_report(*said), stored_at):
+        raise _DamagedRowError(ROW_DAMAGED)
+    return Entry(id=report, epoch=epochs.of(report), stored_at=from_text(stored_at), report=decode(said[-1]))
+
+
+def _damaged(conn: sqlite3.Connection, report: int, state: State | None, fault: str = ROW_DAMAGED) -> Item:
+    """What can be said of a row that cannot be trusted: enough to park it, nothing to send."""
+    device, category, received_at = (
+        bytes(part).decode("utf-8", "replace") for part in conn.execute(_WHOSE, (report,)).fetchone()
+    )
+    known = category in Category.__members__.values()
+    return Item(
+        report=report,
+        device=device,
+        category=Category(category) if known else Category.VITALS,
+        received_at=received_at,
+        entry=None,
+        subject=None,
+        pin=None,
+        state=state,
         fault=fault,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from gateway.model import Entry, decode
-from gateway.store.identity import read
+from gateway.store.epochs import NO_END, Epochs
 from gateway.store.times import from_text, to_text
 
 _NEXT = "SELECT id, stored_at FROM reports WHERE id >= ? ORDER BY id LIMIT 1"
@@ -21,10 +21,10 @@ def entries(
     conn: sqlite3.Connection, *, since: datetime | None = None, until: datetime | None = None, device: str | None = None
 ) -> Iterator[Entry]:
     """Entries stored in [since, until), oldest first, with raw bytes. Read them in one go: an open read keeps the log long."""
-    _, epoch = read(conn)
     first = 0 if since is None else first_since(conn, since)
+    epochs = Epochs(conn, first, NO_END)
     for number, stored_at, payload, raw in conn.execute(_ROWS, (first, until and to_text(until), device)):
-        yield Entry(id=number, epoch=epoch, stored_at=from_text(stored_at), report=decode(payload, raw))
+        yield Entry(id=number, epoch=epochs.of(number), stored_at=from_text(stored_at), report=decode(payload, raw))
 
 
 def first_since(conn: sqlite3.Connection, since: datetime) -> int:

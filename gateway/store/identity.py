@@ -1,4 +1,4 @@
-"""Who the journal belongs to: its epoch, and the gateway's EUI-64, made at the first start and kept."""
+"""Who the journal belongs to: the gateway's name, and its EUI-64, made at the first start and kept."""
 
 from __future__ import annotations
 
@@ -27,19 +27,16 @@ def check_eui64(text: str) -> str:
     return plain
 
 
-def settle(conn: sqlite3.Connection, name: str, eui64: str | None) -> tuple[Gateway, str]:
-    """The gateway and the epoch of this journal, inside the caller's transaction; a given `eui64` replaces the kept one."""
-    conn.executemany(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [("epoch", secrets.token_hex(4)), ("eui64", new_eui64())],
-    )
+def settle(conn: sqlite3.Connection, name: str, eui64: str | None) -> Gateway:
+    """The gateway of this journal, inside the caller's transaction; a given `eui64` replaces the kept one."""
+    conn.execute("INSERT INTO meta (key, value) VALUES ('eui64', ?) ON CONFLICT DO NOTHING", (new_eui64(),))
     if eui64 is not None:
         conn.execute("UPDATE meta SET value = ? WHERE key = 'eui64'", (check_eui64(eui64),))
     conn.execute("INSERT INTO meta (key, value) VALUES ('name', ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name,))
     return read(conn)
 
 
-def read(conn: sqlite3.Connection) -> tuple[Gateway, str]:
-    """The gateway and the epoch that the journal holds."""
+def read(conn: sqlite3.Connection) -> Gateway:
+    """The gateway that the journal holds."""
     meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
-    return Gateway(name=meta["name"], eui64=meta["eui64"]), meta["epoch"]
+    return Gateway(name=meta["name"], eui64=meta["eui64"])

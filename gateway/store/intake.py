@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeAlias
+from zlib import crc32
 
 from gateway.errors import LocalProtocolError
 from gateway.model import Category, Report, encode
+from gateway.store import checksums
 from gateway.store.times import to_text
 from gateway.store.writer import Transaction
 
-Row: TypeAlias = tuple[str, str, str, str | None, str, bytes]
-"""(device, category, received_at, identity, payload, raw)"""
+Row: TypeAlias = tuple[str, str, str, str | None, str, bytes, int, int]
+"""(device, category, received_at, identity, payload, raw, checksum of raw, checksum of the rest)"""
 
 Takers: TypeAlias = Callable[[str], Sequence[str]]
 """The destinations in use that take a category."""
@@ -20,7 +22,8 @@ Takers: TypeAlias = Callable[[str], Sequence[str]]
 RESTARTED = "gateway restarted"
 
 _INSERT = (
-    "INSERT INTO reports (device, category, received_at, identity, payload, raw, stored_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO reports (device, category, received_at, identity, payload, raw, raw_crc, crc, stored_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (device, identity) WHERE identity IS NOT NULL DO NOTHING"
 )
 _INCOMPLETE = "INSERT INTO incomplete (device, received_at, stored_at, reason, raw) VALUES (?, ?, ?, ?, ?)"
@@ -29,23 +32,25 @@ _INCOMPLETE = "INSERT INTO incomplete (device, received_at, stored_at, reason, r
 def row(report: Report, device: str) -> Row:
     """A report as a row; LocalProtocolError for one that cannot be written down."""
     try:
-        payload = encode(report).decode("utf-8")
+        payload = encode(report)
     except (TypeError, ValueError, OverflowError) as error:
         raise LocalProtocolError(f"a report of {device} cannot be written as JSON: {type(error).__name__}") from error
-    return device, Category(report.category).value, to_text(report.received_at), report.identity or None, payload, report.raw
+    category, received_at, identity = Category(report.category).value, to_text(report.received_at), report.identity or None
+    crc = checksums.of_report(device, category, received_at, identity, payload)
+    return device, category, received_at, identity, payload.decode("utf-8"), report.raw, crc32(report.raw), crc
 
 
 def keep(tx: Transaction, rows: Sequence[Row], device: str, takers: Takers, *, ends_transmission: bool) -> list[int | None]:
     """Store rows; the ids, None for a repeat. `ends_transmission`: the device's fragments are whole now, in these rows."""
     ids: list[int | None] = []
-    for values in rows:
-        cursor = tx.conn.execute(_INSERT, (*values, tx.now))
+    for *values, crc in rows:
+        cursor = tx.conn.execute(_INSERT, (*values, checksums.of_row(crc, tx.now), tx.now))
         if cursor.rowcount == 0:
             tx.count(device, "repeat")
             ids.append(None)
             continue
         ids.append(cursor.lastrowid)
-        for destination in takers(values[1]):
+        for destination in takers(str(values[1])):
             tx.tally(destination, device, "received")
     if ends_transmission:
         tx.conn.execute("DELETE FROM fragments WHERE device = ?", (device,))

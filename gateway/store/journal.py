@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from gateway.errors import StoreError
 from gateway.model import Category, Gateway, Report
-from gateway.store import database, destinations, identity, intake, retention
+from gateway.store import database, destinations, epochs, identity, intake, retention
 from gateway.store.database import open_reader
 from gateway.store.reserve import RESERVE_BYTES, Reserve
 from gateway.store.times import to_text, utc_now
@@ -35,7 +35,6 @@ class _Found:
 
     conn: sqlite3.Connection
     gateway: Gateway
-    epoch: str
     takers: dict[str, list[str]]
 
 
@@ -44,7 +43,9 @@ class Journal:
 
     def __init__(self, folder: Path, reserve: Reserve, lock: int, found: _Found) -> None:
         self.gateway = found.gateway
-        self.epoch = found.epoch
+        self.epoch = epochs.new()
+        """What the reports that this run keeps are numbered under."""
+        self._numbered = False
         self._folder = folder
         self._reserve = reserve
         self._writer = Writer(folder, found.conn, reserve)
@@ -86,7 +87,7 @@ class Journal:
         """
         rows = [intake.row(report, device_id) for report in reports]
         ids = await self._writer.submit(
-            lambda tx: intake.keep(tx, rows, device_id, self._taking, ends_transmission=ends_transmission), intake=True
+            lambda tx: self._keep(tx, rows, device_id, ends_transmission=ends_transmission), intake=True
         )
         self._tell()
         return ids
@@ -162,6 +163,13 @@ class Journal:
         await self._writer.close()  # last: only a writer may fold the log into the file
         os.close(self._lock)
 
+    def _keep(self, tx: Transaction, rows: Sequence[intake.Row], device: str, *, ends_transmission: bool) -> list[int | None]:
+        if not self._numbered:
+            epochs.begin(tx.conn, self.epoch)
+            self._numbered = True
+            tx.undo.append(lambda: setattr(self, "_numbered", False))
+        return intake.keep(tx, rows, device, self._taking, ends_transmission=ends_transmission)
+
     def _use(self, tx: Transaction, takes: Mapping[str, frozenset[Category]], begin_now: Collection[str]) -> None:
         """In the writer thread, so that the very next report in the queue is counted by the new table."""
         former = self._takers
@@ -195,9 +203,9 @@ def _prepare(folder: Path, reserve: Reserve, name: str, eui64: str | None) -> _F
     try:
         database.migrate(conn)
         reserve.limit(conn)
-        gateway, epoch = _identify(conn, name, eui64)
+        gateway = _identify(conn, name, eui64)
         _recover(conn)
-        return _Found(conn, gateway, epoch, destinations.takers(conn))
+        return _Found(conn, gateway, destinations.takers(conn))
     except sqlite3.Error as error:
         conn.close()
         raise StoreError(f"cannot use the journal in {folder}: {error}") from error
@@ -206,11 +214,11 @@ def _prepare(folder: Path, reserve: Reserve, name: str, eui64: str | None) -> _F
         raise
 
 
-def _identify(conn: sqlite3.Connection, name: str, eui64: str | None) -> tuple[Gateway, str]:
+def _identify(conn: sqlite3.Connection, name: str, eui64: str | None) -> Gateway:
     """The kept identity; written only where it differs, so that a full disk does not stop a restart from draining."""
     stored = dict(conn.execute("SELECT key, value FROM meta").fetchall())
     wanted = stored.get("eui64") if eui64 is None else identity.check_eui64(eui64)
-    if stored.get("name") == name and "epoch" in stored and stored.get("eui64") == wanted:
+    if stored.get("name") == name and stored.get("eui64") == wanted:
         return identity.read(conn)
     with database.transaction(conn):
         return identity.settle(conn, name, eui64)
