@@ -14,7 +14,7 @@ from rich.text import Text
 
 VALUES = 6
 """Values shown a device: a line's worth."""
-FIRST = ("SPO2", "BPM", "PI", "HR", "F70", "F71", "F73", "F77", "WBC", "HGB", "PLT")
+FIRST = ("SpO2", "SPO2", "BPM", "PI", "HR", "F70", "F71", "F73", "F77", "WBC", "HGB", "PLT")
 """Codes worth a glance, first."""
 MARKS = {"up": "[green]● up[/green]", "silent": "[yellow]▲ silent[/yellow]", "connecting": "[yellow]■ connecting[/yellow]"}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gateway import __version__
 from gateway.errors import WardlinkError
 
 # name: (module that has `app` or `command`, one line for --help)
@@ -76,8 +77,18 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"wardlink {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say the version and exit.")
+    ] = False,
+) -> None:
     pass
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,11 @@ def test_help_lists_every_command_with_a_line(wardlink: Wardlink) -> None:
         "receive": "A receiver",
     }.items():
         assert any(name in row and line in row for row in said.out.splitlines())
+
+
+def test_the_version_is_the_packages(wardlink: Wardlink) -> None:
+    said = wardlink("--version")
+    assert (said.code, said.out) == (0, f"wardlink {version('wardlink')}\n")
 
 
 def test_an_unknown_command_is_exit_2(wardlink: Wardlink) -> None:
