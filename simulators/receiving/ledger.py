@@ -10,6 +10,10 @@ IDS_MAX = 2_000_000
 """Messages that are told apart, about 400 MB: a day at 20 a second. Beyond it the summary says that it is not complete."""
 
 
+NUMBER = 12
+"""Last characters of an id that tell the order: wardlink puts eight that name the run before the report's number."""
+
+
 class Arrival(StrEnum):
     """How a message relates to what came before."""
 
@@ -24,7 +28,7 @@ class Arrival(StrEnum):
 
 @dataclass(slots=True)
 class DeviceTally:
-    """One device's messages. Order is that of ids of equal length, as text, by first arrival."""
+    """One device's messages. Order is that of the numbers that ids of equal length end with, as text, by first arrival."""
 
     unique: int = 0
     out_of_order: int = 0
@@ -102,7 +106,7 @@ class Ledger:
             return
         tally = self._devices.setdefault(device, DeviceTally())
         tally.unique += 1
-        if len(id_) == len(tally.last_id) and id_ < tally.last_id:
+        if len(id_) == len(tally.last_id) and id_[-NUMBER:] < tally.last_id[-NUMBER:]:
             tally.out_of_order += 1
         else:
             tally.last_id = id_

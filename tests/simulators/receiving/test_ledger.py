@@ -66,3 +66,10 @@ def test_ids_of_different_length_have_no_order() -> None:
     for id_ in ("A10", "A9"):
         ledger.add(id_, "m", b"x", accepted=True)
     assert ledger.summary().in_order
+
+
+def test_an_id_of_another_run_is_placed_by_its_number() -> None:
+    ledger = Ledger()
+    for id_ in ("ffffffff000000000001", "00000000000000000002", "88888888000000000004", "aaaaaaaa000000000003"):
+        ledger.add(id_, "m", b"", accepted=True)
+    assert ledger.summary().devices == {"m": {"unique": 4, "out_of_order": 1}}

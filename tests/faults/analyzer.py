@@ -1,0 +1,91 @@
+"""A simulated analyzer in this process: what it sent and had acknowledged is what an oracle knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from gateway.acquire.clock import Clock, SystemClock
+from gateway.acquire.links import Connection, Link, parse_link
+from simulators.host import host
+from simulators.lab.astm import AstmSimulator
+from simulators.scenario import Scenario
+from tests.faults.world import POLL_S
+
+START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+
+
+class Analyzer:
+    """The simulated analyzer in this process, over TCP to a gateway: what it sent and had acknowledged is the oracle.
+
+    `on_write` is called after each of its writes with what was written; `stop` ends it.
+    """
+
+    def __init__(self, port: int, seed: int, on_write: Callable[[bytes], Awaitable[None]] | None = None, **options: str) -> None:
+        self.device = AstmSimulator(Scenario(seed, START), options)
+        self._link = _Watched(parse_link(f"tcp://127.0.0.1:{port}").link(), on_write)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(host(self.device, self._link, clock=_Hasty()))
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def cease(self) -> None:
+        """No result after those made so far."""
+        self.device._count = max(1, self.device._made)
+
+    @property
+    def halfway(self) -> bool:
+        """Whether the gateway has acknowledged a part of a message, and not all."""
+        return self.device._sender.halfway
+
+
+class _Hasty(SystemClock):
+    """A clock whose pauses between two connections are short."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, POLL_S))
+
+
+class _Watched:
+    """A link whose writes are reported."""
+
+    passive = False
+
+    def __init__(self, link: Link, on_write: Callable[[bytes], Awaitable[None]] | None) -> None:
+        self._inner, self._on_write = link, on_write
+
+    async def open(self) -> Connection:
+        return _WatchedConnection(await self._inner.open(), self._on_write)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    def describe(self) -> str:
+        return self._inner.describe()
+
+
+class _WatchedConnection:
+    clock: Clock | None = None
+
+    def __init__(self, connection: Connection, on_write: Callable[[bytes], Awaitable[None]] | None) -> None:
+        self._inner, self._on_write = connection, on_write
+
+    async def read(self) -> bytes:
+        return await self._inner.read()
+
+    async def write(self, data: bytes) -> None:
+        await self._inner.write(data)
+        if self._on_write is not None:
+            await self._on_write(data)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    def describe(self) -> str:
+        return self._inner.describe()
