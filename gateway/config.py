@@ -9,12 +9,13 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, Field, PrivateAttr, StringConstraints, TypeAdapter, ValidationError
 
-from gateway import explain
+from gateway import clashes, explain
+from gateway.clashes import Problem
 from gateway.errors import ConfigError
 from gateway.model import Category, DeviceIdentity, Location, Subject
 from gateway.positions import Place, Positions
@@ -30,10 +31,6 @@ SIZE_MAX = 4 * 1024 * 1024
 """Bytes of a configuration: thousands of devices fit; a disk image given by mistake does not."""
 PROBLEMS_MAX = 100
 """Problems that one message lists: a file that is wrong throughout is one mistake, not a thousand."""
-
-Problem: TypeAlias = tuple[Place, str]
-"""Where, and what is wrong there."""
-_ARRAYS = ("device", "destination", "association")
 
 
 def _zone(name: str) -> str:
@@ -175,6 +172,8 @@ class DestinationConfig(DispatchSettings):
     """What it is sent."""
     takes: frozenset[Category] = frozenset({Category.VITALS})
     """The categories of reports that it is sent: vitals, lab, qc, events, waveforms."""
+    formerly: Name | None = None
+    """The id that it had before: what waits under that id goes on under this one."""
 
 
 class MllpPcd01(DestinationConfig, MllpSettings, Pcd01Settings):
@@ -241,6 +240,11 @@ class Config(Settings):
 
 def load(path: Path) -> Config:
     """The configuration in `path`. Raises ConfigError that lists everything wrong with it, a line each."""
+    return parse(decode(read(path), path), str(path))
+
+
+def read(path: Path) -> bytes:
+    """What the file holds. Raises ConfigError when it cannot be read."""
     try:
         with path.open("rb") as file:
             data = file.read(SIZE_MAX + 1)
@@ -248,19 +252,23 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}. Give another file with --config.") from None
     if len(data) > SIZE_MAX:
         raise ConfigError(f"{path}: more than {SIZE_MAX} bytes; expected a configuration")
+    return data
+
+
+def decode(data: bytes, path: Path) -> str:
+    """The text of a file. Raises ConfigError."""
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: file: got the byte {data[error.start]:#04x}; expected text in UTF-8") from None
-    return parse(text, str(path))
 
 
 def parse(text: str, name: str = "wardlink.toml") -> Config:
     """The configuration in `text`; `name` stands for the file in errors. Raises ConfigError."""
     data, positions = _read(text, name)
-    problems = list(_no_arrays(data))
+    problems = list(clashes.no_arrays(data))
     config = None if problems else _validated(data, problems)
     if config is None or problems:
         raise ConfigError(_listed(problems, name, positions))
@@ -296,50 +304,15 @@ def _listed(problems: list[Problem], name: str, positions: Positions) -> str:
     return "\n".join(lines + [f"{name}: … and {len(told) - PROBLEMS_MAX} more"] * (len(told) > PROBLEMS_MAX))
 
 
-def _no_arrays(data: Mapping[str, Any]) -> Iterator[Problem]:
-    for key in _ARRAYS:
-        tables = data.get(key, [])
-        if not isinstance(tables, list):
-            yield (key,), f"got {explain.shown(tables)}; expected [[{key}]], in double brackets, for each {key}"
-            continue
-        for index, table in enumerate(tables):
-            if not isinstance(table, Mapping):
-                yield (key, index), f"got {explain.shown(table)}; expected a table [[{key}]]"
-
-
 def _validated(data: dict[str, Any], problems: list[Problem]) -> Config | None:
     """The configuration, as far as it can be made; what is wrong is added to `problems`."""
-    problems += _clashes(data)
+    problems += clashes.clashes(data)
     chosen = [_destination(index, table, problems) for index, table in enumerate(data.get("destination", []))]
     try:
         return Config.model_validate({**data, "destination": tuple(one for one in chosen if one is not None)})
     except ValidationError as error:
         problems += _problems(error, (), Config)
         return None
-
-
-def _clashes(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """What one table alone does not show: an id used twice, an association of a device that is not there."""
-    for key in ("device", "destination"):
-        seen = set()
-        for index, one in _texts(data, key, "id"):
-            if one in seen:
-                yield (key, index, "id"), f"got {one!r} a second time; expected an id of its own for each {key}"
-            seen.add(one)
-    devices = {one for _, one in _texts(data, "device", "id")}
-    for index, one in _texts(data, "association", "device"):
-        if one not in devices:
-            yield ("association", index, "device"), f"got {one!r}; expected {_one_of(one, devices)}"
-
-
-def _texts(data: Mapping[str, Any], key: str, name: str) -> list[tuple[int, str]]:
-    tables = enumerate(data.get(key, []))
-    return [(index, table[name]) for index, table in tables if isinstance(table.get(name), str)]
-
-
-def _one_of(got: str, devices: set[str]) -> str:
-    near = difflib.get_close_matches(got, devices, 1)
-    return f"the id of a [[device]]{f', did you mean {near[0]!r}?' if near else ''}"
 
 
 def _destination(index: int, table: Mapping[str, Any], problems: list[Problem]) -> AnyDestination | None:

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from gateway import config, service
-from gateway.cli.config import verify
 from gateway.cli.show import ConfigOption, new_app
+from gateway.verify import verify
 
 app = new_app()
 

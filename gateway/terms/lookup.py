@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from gateway.errors import ConfigError
@@ -110,20 +111,26 @@ def convert(value: str, loinc_code: str, from_ucum: str, to_ucum: str) -> tuple[
     return f"{abs(result) if result.is_zero() else result:f}", listed.to_loinc
 
 
-def add_site_rows(folder: Path | None) -> None:
-    """Load the tables again with the site's rows of `folder` behind ours (None: ours alone).
+def add_site_rows(folder: Path | None) -> Callable[[], None]:
+    """Load the tables again with the site's rows of `folder` behind ours (None: ours alone); the answer takes that back.
 
-    Raises ConfigError for the first row that does not pass the checks, and then keeps ours alone.
+    Raises ConfigError for the first row that does not pass the checks, and then keeps what was loaded before, read from no file.
     """
+    former = reading.add(reading.site(folder))
     try:
-        _reload(folder)
+        _reload()
     except ConfigError:
-        _reload(None)
+        _restore(former)
         raise
+    return partial(_restore, former)
 
 
-def _reload(folder: Path | None) -> None:
-    reading.site_folder(folder)
+def _restore(former: reading.Site) -> None:
+    reading.add(former)
+    _reload()
+
+
+def _reload() -> None:
     for load in (vocabulary.units, vocabulary.entries, spellings.spellings, analytes.load):
         load.cache_clear()
     for derived in (_all_loincs, _conversions, _table_ucums, _any_case):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.errors import ConfigError
@@ -29,20 +30,37 @@ class Row(NamedTuple):
         return ConfigError(f"terms: {self.name} line {self.line} ({self.fields[0]}): {what}")
 
 
-class _Site:
-    folder: Path | None = None
+class Text(NamedTuple):
+    """One file as it was read."""
+
+    name: str
+    text: str
 
 
-def site_folder(folder: Path | None) -> None:
-    """Read files of the tables' names in `folder` after our own; None: only our own."""
-    _Site.folder = folder
+Site = Mapping[str, Text]
+"""A site's tables by file name."""
+
+
+class _Added:
+    site: Site = MappingProxyType({})
+
+
+def site(folder: Path | None) -> Site:
+    """What stands in a site's folder (None: nothing). Raises ConfigError when a file cannot be read."""
+    return {} if folder is None else {path.name: Text(str(path), _text(path)) for path in sorted(folder.glob("*.csv"))}
+
+
+def add(added: Site) -> Site:
+    """Read these behind our own tables from now on; what was read so far."""
+    former, _Added.site = _Added.site, added
+    return former
 
 
 def rows(table: str, columns: tuple[str, ...]) -> Iterator[Row]:
     """Every row of `table`, ours first. Raises ConfigError when a header or a row has not these columns."""
     yield from parse(_text(_OWN / table), table, columns)
-    if _Site.folder is not None and (added := _Site.folder / table).is_file():
-        yield from parse(_text(added), str(added), columns)
+    if (added := _Added.site.get(table)) is not None:
+        yield from parse(added.text, added.name, columns)
 
 
 def parse(text: str, name: str, columns: tuple[str, ...]) -> Iterator[Row]:

@@ -13,11 +13,11 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from gateway import cli, config, driver
-from gateway.cli.config import verify
 from gateway.errors import ConfigError
 from gateway.readings import Reading
 from gateway.settings import Settings, TlsSettings
 from gateway.settings.dispatch import DispatchSettings
+from gateway.verify import verify
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

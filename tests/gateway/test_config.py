@@ -39,6 +39,19 @@ CASES = {
     "a text left open at the end of a line": ('[gateway]\nname = "x\n', ["f.toml:2: column 10: not TOML: Illegal character '\\n'"]),
     "a text left open at the end of the file": ('a = """\n\n', ["f.toml:3: end of file: not TOML: Unterminated string"]),
     "a key twice": ('[gateway]\nname = "a"\nname = "b"\n', ["f.toml:3: column 11: not TOML: Cannot overwrite a value"]),
+    # former ids
+    "a former id that another destination has": (
+        ENGINE + ENGINE.replace('"e"', '"f"') + 'formerly = "e"\n',
+        ["f.toml:11: destination.formerly: got 'e', which is used in this file; expected an id that this destination had and nobody has now"],
+    ),
+    "a former id that is its own": (
+        ENGINE + 'formerly = "e"\n',
+        ["f.toml:6: destination.formerly: got 'e', which is used in this file; expected an id that this destination had and nobody has now"],
+    ),
+    "a former id of two destinations": (
+        ENGINE + 'formerly = "o"\n' + ENGINE.replace('"e"', '"f"') + 'formerly = "o"\n',
+        ["f.toml:12: destination.formerly: got 'o', which is used in this file; expected an id that this destination had and nobody has now"],
+    ),
     # keys
     "an unknown key and the one that was meant": ('[gateway]\nnam = "x"\n', ["f.toml:2: gateway.nam: no such key; did you mean 'name'?"]),
     "an unknown key of a small table lists its keys": (

@@ -140,6 +140,22 @@ def test_refused_rows_leave_our_own_in_place(add: Add) -> None:
     assert terms.find("MDC_ECG_HEART_RATE") is not None
 
 
+def test_refused_rows_leave_the_sites_former_rows_in_place_though_the_file_holds_them_no_more(add: Add) -> None:
+    add("unit_spellings.csv", "Mio/µl,10*6/uL,,,site")
+    with pytest.raises(ConfigError):
+        add("unit_spellings.csv", "furlong,furlong,,,test")
+    assert terms.spelling("Mio/µl") == ("10*6/uL", "")
+
+
+def test_what_a_load_added_can_be_taken_back(add: Add, tmp_path: Path) -> None:
+    add("unit_spellings.csv", "Mio/µl,10*6/uL,,,site")
+    undo = terms.add_site_rows(None)
+    assert terms.spelling("Mio/µl") is None
+    (tmp_path / "unit_spellings.csv").unlink()
+    undo()
+    assert terms.spelling("Mio/µl") == ("10*6/uL", "")
+
+
 def test_a_site_adds_a_spelling(add: Add) -> None:
     add("unit_spellings.csv", "Mio/µl,10*6/uL,,,site")
     assert terms.spelling("Mio/µl") == ("10*6/uL", "")
