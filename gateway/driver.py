@@ -102,6 +102,12 @@ class Vmd:
         object.__setattr__(self, "channels", channels)
 
 
+_USUAL_MAX = 4096
+"""Observations remembered a tree, a megabyte: most of what a device says it has said before, and what is frozen can be shared."""
+_USUAL_LENGTH = 16
+"""Characters of a value worth remembering: a number's, not a text's."""
+
+
 class Mds:
     """A device's containment tree: `refid` its MDC device type (…_MDS); also the mapping from codes to terms.
 
@@ -113,6 +119,7 @@ class Mds:
         self.vmds = vmds
         self.parts: tuple[Part, ...] = tuple(_parts(refid, vmds))
         self.metrics: dict[str, tuple[Metric, Place]] = {}
+        self._usual: dict[tuple[str, str | None], Observation] = {}
         for part in self.parts:
             terms.require(part.refid)
         for metric, place in _metrics(vmds):
@@ -143,6 +150,10 @@ class Mds:
         (INVALID for text that is no number, the text kept as a note). An unknown code gives an unmapped observation.
         `unit` (UCUM) overrides the tree's where the device says its unit itself.
         """
+        key = (code, value)
+        usual = unit is None and vendor_unit is None and not (validity or comparator or range or flags or coding or time or notes)
+        if usual and (found := self._usual.get(key)) is not None:
+            return found
         known = self.metrics.get(code)
         if known is None:
             metric, place = Metric(code, kind=Kind.NUMERIC if value is not None and decimal_text(value) else Kind.TEXT), None
@@ -156,7 +167,7 @@ class Mds:
             value = number
         if value is None and validity is Validity.OK:
             validity = Validity.NOT_AVAILABLE
-        return Observation(
+        observation = Observation(
             kind=metric.kind,
             vendor_code=code,
             vendor_text=metric.text,
@@ -175,6 +186,11 @@ class Mds:
             coding=coding,
             notes=notes,
         )
+        if usual and known is not None and len(key[1] or "") <= _USUAL_LENGTH:
+            if len(self._usual) >= _USUAL_MAX:
+                self._usual.clear()
+            self._usual[key] = observation
+        return observation
 
 
 def _parts(refid: str, vmds: tuple[Vmd, ...]) -> Iterable[Part]:

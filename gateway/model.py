@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -308,6 +309,8 @@ def decode(payload: bytes, raw: bytes = b"") -> Report:
 
 
 _DECIMAL = re.compile(r"([+-]?)(\d*)(\.\d+)?", re.ASCII)
+_SHORT = 16
+"""Characters of a text that is worth remembering: readings come again and again, and none is longer."""
 
 
 def decimal_text(text: str) -> str | None:
@@ -315,6 +318,10 @@ def decimal_text(text: str) -> str | None:
 
     "098" gives "98", "+1.50" gives "1.50", ".5" gives "0.5"; no exponent, no digit grouping, no other script's digits.
     """
+    return _remembered(text) if len(text) <= _SHORT else _decimal_text(text)
+
+
+def _decimal_text(text: str) -> str | None:
     match = _DECIMAL.fullmatch(text.strip(" "))
     if match is None:
         return None
@@ -323,3 +330,6 @@ def decimal_text(text: str) -> str | None:
         return None
     digits = (whole.lstrip("0") or "0") + fraction
     return f"-{digits}" if sign == "-" else digits
+
+
+_remembered = lru_cache(maxsize=4096)(_decimal_text)  # a ward's readings take a few thousand values: half a megabyte

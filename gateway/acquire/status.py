@@ -18,6 +18,8 @@ VALUES_MAX = 256
 """Codes whose last value is remembered: more than a screen shows, few enough that a hostile peer cannot grow it."""
 REASONS_MAX = 64
 """Kinds of things counted a device; what comes beyond counts as "other"."""
+SHAPES_KEPT = 8
+"""Kinds of report whose last one is kept whole until somebody asks for values: a device has one to three."""
 _VALUE_MAX = 80
 """Characters of a remembered value: a screen's line."""
 
@@ -58,7 +60,16 @@ class DeviceStatus:
     clock_offset_s: float | None = None
     """Device minus gateway, as last measured."""
     counts: Counter[str] = field(default_factory=Counter)
-    values: dict[str, LastValue] = field(default_factory=dict)
+    _latest: dict[tuple[str, ...], Report] = field(default_factory=dict)
+    _values: dict[str, LastValue] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, LastValue]:
+        """The last value under each code; put together when asked for, since a hundred reports go by for each look."""
+        latest, self._latest = self._latest, {}
+        for report in latest.values():
+            self._remember(report)
+        return self._values
 
     def change(self, state: State, reason: str, now: datetime) -> None:
         """The device is in `state`, because of `reason`; logged when the state is another one than before."""
@@ -78,10 +89,14 @@ class DeviceStatus:
             self.last_report = report.received_at
             if report.clock_offset_s is not None:
                 self.clock_offset_s = report.clock_offset_s
-            self._remember(report)
+            codes = tuple([seen.vendor_code for seen in report.observations])
+            self._latest.pop(codes, None)
+            self._latest[codes] = report
+        if len(self._latest) > SHAPES_KEPT:
+            _ = self.values
 
     def _remember(self, report: Report) -> None:
-        values, time = self.values, report.received_at
+        values, time = self._values, report.received_at
         for seen in report.observations:
             if seen.kind is Kind.WAVEFORM or (seen.vendor_code not in values and len(values) >= VALUES_MAX):
                 continue

@@ -10,7 +10,7 @@ import pytest
 from gateway.acquire.links.listen import ListenLink
 from gateway.acquire.links.serial import SerialLink
 from gateway.acquire.station import station
-from gateway.acquire.status import REASONS_MAX, VALUES_MAX, DeviceStatus
+from gateway.acquire.status import REASONS_MAX, SHAPES_KEPT, VALUES_MAX, DeviceStatus
 from gateway.acquire.thinning import SHAPES_MAX, Thinning
 from gateway.config import DeviceConfig
 from gateway.errors import ConfigError
@@ -31,6 +31,25 @@ def report(
     at = NOW + timedelta(seconds=at_s)
     device = DeviceIdentity(id="BED-1")
     return Report(device=device, driver="fake", category=category, received_at=at, observations=seen, episodic=episodic)
+
+
+def test_values_are_the_latest_whatever_shape_of_report_they_came_in() -> None:
+    status = DeviceStatus("BED-1", "fake", "memory", NOW)
+    status.kept([report("a", "b", value="1"), report("a", value="2", at_s=1), report("a", "b", value="3", at_s=2)])
+    assert {code: (last.value, last.time) for code, last in status.values.items()} == {
+        "a": ("3", NOW + timedelta(seconds=2)),
+        "b": ("3", NOW + timedelta(seconds=2)),
+    }
+    status.kept([report("a", value="4", at_s=3)])
+    assert (status.values["a"].value, status.values["b"].value) == ("4", "3")
+
+
+def test_reports_of_ever_new_shapes_are_not_hoarded() -> None:
+    status = DeviceStatus("BED-1", "fake", "memory", NOW)
+    status.kept([report(f"c{n}") for n in range(100)])
+    status.kept([report("c0", "c1", value="2")])
+    assert len(status._latest) <= SHAPES_KEPT
+    assert (status.values["c0"].value, status.values["c99"].value) == ("2", "1")
 
 
 def test_last_values_counts_and_texts_of_a_hostile_device_are_bounded() -> None:
