@@ -131,6 +131,11 @@ class World:
         """A port that nobody has now."""
         return next(self._ports)
 
+    @staticmethod
+    def is_taken(port: int) -> bool:
+        """Whether somebody listens there."""
+        return not _is_free(port)
+
     def configure(self, *parts: str, eui64: str = EUI64, zone: str = "UTC") -> None:
         """Write the configuration: a [gateway] on this folder, then `parts`."""
         gateway = f'[gateway]\nname = "system-test"\neui64 = "{eui64}"\ntimezone = "{zone}"\ndata = "{self.data}"\n'
