@@ -277,7 +277,7 @@ def settle(
         tx.conn.execute("UPDATE destinations SET cursor = ? WHERE id = ?", (ahead[-1], destination))
     delivered = [result.item for result in results if result.state is State.DELIVERED]
     for item in delivered:
-        tx.tally(destination, item.device, "delivered")
+        tx.tally(destination, item.device, "delivered", day=tx.days.of(item.report))
     back = [(destination, item.report) for item in delivered if item.state is not None]
     tx.conn.executemany("DELETE FROM behind WHERE destination = ? AND report = ?", back)
     _step_aside(tx, destination, [result for result in results if result.state is not State.DELIVERED])

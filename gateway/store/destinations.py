@@ -57,14 +57,14 @@ def _use_one(tx: Transaction, destination: str, takes: set[str], *, begin_now: b
 
 def _received(tx: Transaction, destination: str, categories: Iterable[str], after: int, upto: int) -> None:
     """Count rows that were kept before the destination took them."""
-    for device, n in _per_device(tx.conn, categories, after, upto):
-        tx.tally(destination, device, "received", n)
+    for device, day, n in _per_device(tx, categories, after, upto):
+        tx.tally(destination, device, "received", n, day=day)
 
 
 def _drop(tx: Transaction, destination: str, categories: Iterable[str], after: int, upto: int) -> None:
     """Count rows that were meant for the destination and are not taken any more."""
-    for device, n in _per_device(tx.conn, categories, after, upto):
-        tx.tally(destination, device, NOT_TAKEN, n)
+    for device, day, n in _per_device(tx, categories, after, upto):
+        tx.tally(destination, device, NOT_TAKEN, n, day=day)
     for category in categories:
         tx.conn.execute(
             "DELETE FROM attempts WHERE destination = ? AND report > ?"
@@ -73,11 +73,14 @@ def _drop(tx: Transaction, destination: str, categories: Iterable[str], after: i
         )
 
 
-def _per_device(conn: sqlite3.Connection, categories: Iterable[str], after: int, upto: int) -> list[tuple[str, int]]:
-    found: list[tuple[str, int]] = []
-    for category in categories:
-        found += conn.execute(
-            "SELECT device, count(*) FROM reports WHERE category = ? AND id > ? AND id <= ? GROUP BY device",
-            (category, after, upto),
-        ).fetchall()
+def _per_device(tx: Transaction, categories: Iterable[str], after: int, upto: int) -> list[tuple[str, str, int]]:
+    """(device, day, how many) of the rows with after < id <= upto."""
+    found: list[tuple[str, str, int]] = []
+    for day, first, last in tx.days.runs():
+        for category in categories:
+            rows = tx.conn.execute(
+                "SELECT device, count(*) FROM reports WHERE category = ? AND id > ? AND id <= ? GROUP BY device",
+                (category, max(after, first - 1), min(upto, last)),
+            ).fetchall()
+            found += [(device, day, n) for device, n in rows]
     return found

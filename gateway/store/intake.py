@@ -49,9 +49,11 @@ def keep(tx: Transaction, rows: Sequence[Row], device: str, takers: Takers, *, e
             tx.count(device, "repeat")
             ids.append(None)
             continue
-        ids.append(cursor.lastrowid)
+        number = cursor.lastrowid or 0
+        ids.append(number)
+        day = tx.days.store(tx.conn, number, str(values[2]))
         for destination in takers(str(values[1])):
-            tx.tally(destination, device, "received")
+            tx.tally(destination, device, "received", day=day)
     if ends_transmission:
         tx.conn.execute("DELETE FROM fragments WHERE device = ?", (device,))
     return ids

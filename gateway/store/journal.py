@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from gateway.errors import StoreError
 from gateway.model import Category, Gateway, Report
 from gateway.store import database, destinations, epochs, identity, intake, retention
 from gateway.store.database import open_reader
+from gateway.store.days import Days
 from gateway.store.reserve import RESERVE_BYTES, Reserve
 from gateway.store.times import to_text, utc_now
 from gateway.store.writer import Transaction, Writer
@@ -112,6 +113,10 @@ class Journal:
         """
         await self.write(lambda tx: self._use(tx, takes, begin_now))
         self._tell()
+
+    async def count_days(self, zone: tzinfo) -> None:
+        """From now on a day ends at midnight in `zone`; what was stored before stays on its day."""
+        self._writer.zone = zone
 
     async def write(self, apply: Callable[[Transaction], T]) -> T:
         """Run `apply` in a transaction of the writer thread; durable when this returns. Never refused for want of the reserve."""
@@ -228,6 +233,6 @@ def _recover(conn: sqlite3.Connection) -> None:
     if conn.execute("SELECT 1 FROM fragments LIMIT 1").fetchone() is None:
         return
     with database.transaction(conn):
-        devices = intake.close_interrupted(Transaction(conn, to_text(utc_now())))
+        devices = intake.close_interrupted(Transaction(conn, to_text(utc_now()), Days(conn)))
     for device in devices:
         log.warning("%s: a transmission was under way when the gateway stopped; kept as incomplete", device)

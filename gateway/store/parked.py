@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.errors import ActError
-from gateway.store import audit
+from gateway.store import audit, days
 from gateway.store.database import joined
 from gateway.store.times import from_text, to_text, utc_now
 
@@ -93,11 +93,7 @@ def dismiss(
         conn.executemany(
             "DELETE FROM attempts WHERE destination = ? AND report = ?", [(destination, report) for report, _ in gone]
         )
-        conn.executemany(
-            "INSERT INTO tally (destination, device, what, n) VALUES (?, ?, ?, 1)"
-            " ON CONFLICT (destination, device, what) DO UPDATE SET n = n + 1",
-            [(destination, device, DISMISSED) for _, device in gone],
-        )
+        days.count(conn, [((destination, device, DISMISSED), report) for report, device in gone])
         _check_any(len(gone), destination)
         audit.record(conn, at=moment, by=by, act="dismiss", object_id=destination, detail=_detail(chosen, len(gone)))
     return len(gone)

@@ -10,11 +10,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from gateway.errors import StoreError, WardlinkError
+from gateway.store import days
 from gateway.store.database import connect
+from gateway.store.days import Days, Key
 from gateway.store.reserve import Reserve
 from gateway.store.times import to_text, utc_now
 
@@ -30,10 +33,6 @@ IDLE_FLUSH_S = 1.0
 _HARMLESS = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH")
 """Errors after which the connection is as good as before; any other opens a fresh one, which recovers the log."""
 
-_TALLY = (
-    "INSERT INTO tally (destination, device, what, n) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (destination, device, what) DO UPDATE SET n = n + excluded.n"
-)
 _COUNT = (
     "INSERT INTO counters (device, what, n, last_at) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (device, what) DO UPDATE SET n = n + excluded.n, last_at = excluded.last_at"
@@ -45,20 +44,24 @@ T = TypeVar("T")
 class Transaction:
     """What a change works on. `tally` and `count` add up here and are written once, before the commit."""
 
-    __slots__ = ("_counts", "_tallies", "conn", "now", "undo")
+    __slots__ = ("_counts", "_elsewhere", "_tallies", "conn", "days", "now", "undo")
 
-    def __init__(self, conn: sqlite3.Connection, now: str) -> None:
+    def __init__(self, conn: sqlite3.Connection, now: str, days: Days) -> None:
         self.conn = conn
         self.now = now
+        self.days = days
         self.undo: list[Callable[[], None]] = []
         """What to put right in memory when the transaction is rolled back."""
-        self._tallies: dict[tuple[str, str, str], int] = {}
+        self._tallies: dict[Key, int] = {}
+        self._elsewhere: dict[tuple[str, Key], int] = {}
         self._counts: dict[tuple[str, str], int] = {}
 
-    def tally(self, destination: str, device: str, what: str, n: int = 1) -> None:
-        """Count what became of a report for a destination."""
+    def tally(self, destination: str, device: str, what: str, n: int = 1, *, day: str | None = None) -> None:
+        """Count what became of reports for a destination; `day` is theirs (`days.of`), None for what was never stored."""
         key = (destination, device, what)
         self._tallies[key] = self._tallies.get(key, 0) + n
+        if day is not None and day != self.days.present:
+            self._elsewhere[day, key] = self._elsewhere.get((day, key), 0) + n
 
     def count(self, device: str, what: str, n: int = 1) -> None:
         """Count what happened on a device's line."""
@@ -68,7 +71,7 @@ class Transaction:
     def flush(self) -> None:
         """Write what was added up."""
         if self._tallies:
-            self.conn.executemany(_TALLY, [(*key, n) for key, n in self._tallies.items()])
+            days.write(self.conn, self._tallies.items(), [(day, key, n) for (day, key), n in self._elsewhere.items()])
         if self._counts:
             self.conn.executemany(_COUNT, [(*key, n, self.now) for key, n in self._counts.items()])
 
@@ -95,6 +98,9 @@ class Writer:
         self._counts: dict[tuple[str, str], int] = {}
         self._words: dict[str, set[str]] = {}
         self._counts_lock = threading.Lock()
+        self._days: Days | None = None
+        self.zone: tzinfo = UTC
+        """Whose midnight ends the day under way."""
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
@@ -190,16 +196,19 @@ class Writer:
     def _transaction(self) -> Iterator[Transaction]:
         conn = self._connection()
         counts = self._take_counts()
-        tx = Transaction(conn, to_text(utc_now()))
+        now, tx = to_text(utc_now()), None
         try:
             conn.execute("BEGIN IMMEDIATE")
+            self._days = days.under_way(conn, self._days, now, self.zone)
+            tx = Transaction(conn, now, self._days)
             for (device, what), n in counts.items():
                 tx.count(device, what, n)
             yield tx
             tx.flush()
             conn.execute("COMMIT")
         except BaseException as error:
-            for undo in reversed(tx.undo):
+            self._days = None
+            for undo in reversed(tx.undo if tx is not None else ()):
                 undo()
             self._give_counts_back(counts)
             self._undo(conn, error)

@@ -45,6 +45,7 @@ def test_programs_see_every_number() -> None:
         "held": 2,
         "parked": 1,
         "dropped": {"dismissed": 2},
+        "lost": {},
         "balanced": True,
     }
 
