@@ -11,6 +11,9 @@ from gateway.model import Category
 from gateway.store.writer import Transaction
 
 NOT_TAKEN = "dropped:category no longer taken"
+_WITH_DESTINATION = (
+    "SELECT m.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'destination'"
+)
 _LAST = "SELECT coalesce(max(id), 0) FROM reports"
 
 
@@ -23,8 +26,15 @@ def takers(conn: sqlite3.Connection) -> dict[str, list[str]]:
     return found
 
 
-def use(tx: Transaction, takes: Mapping[str, Collection[Category]], begin_now: Collection[str] = ()) -> dict[str, list[str]]:
-    """Bring the table to what the configuration says, and the tallies with it; the new `takers`."""
+def use(
+    tx: Transaction,
+    takes: Mapping[str, Collection[Category]],
+    begin_now: Collection[str] = (),
+    formerly: Mapping[str, str] | None = None,
+) -> dict[str, list[str]]:
+    """Bring the table to what the configuration says, and the tallies with it; the new `takers`. `formerly`: id to former id."""
+    for destination, former in (formerly or {}).items():
+        rename(tx, former, destination)
     for destination, categories in takes.items():
         _use_one(tx, destination, {str(category.value) for category in categories}, begin_now=destination in begin_now)
     names = msgspec.json.encode(list(takes)).decode()
@@ -34,6 +44,21 @@ def use(tx: Transaction, takes: Mapping[str, Collection[Category]], begin_now: C
         (names,),
     )
     return takers(tx.conn)
+
+
+def rename(tx: Transaction, former: str, destination: str) -> bool:
+    """What there is of `former` belongs to `destination` from now on; False: that has a queue of its own, or there is nothing.
+
+    Cursor, counts, what waits, the bytes that were sent: every table with a column `destination`, whichever room it belongs to.
+    """
+    known = {one for (one,) in tx.conn.execute("SELECT id FROM destinations WHERE id IN (?, ?)", (former, destination))}
+    if known != {former}:
+        return False
+    tx.flush()  # others of this commit may have counted under the former id
+    tx.conn.execute("UPDATE destinations SET id = ? WHERE id = ?", (destination, former))
+    for (table,) in tx.conn.execute(_WITH_DESTINATION).fetchall():
+        tx.conn.execute(f'UPDATE "{table}" SET destination = ? WHERE destination = ?', (destination, former))  # noqa: S608 - of the schema
+    return True
 
 
 def _use_one(tx: Transaction, destination: str, takes: set[str], *, begin_now: bool) -> None:

@@ -19,9 +19,11 @@ from gateway.model import Category, Gateway, Report
 from gateway.store import database, destinations, epochs, identity, intake, retention
 from gateway.store.database import open_reader
 from gateway.store.days import Days
+from gateway.store.drops import Drops
 from gateway.store.reserve import RESERVE_BYTES, Reserve
 from gateway.store.times import to_text, utc_now
 from gateway.store.writer import Transaction, Writer
+from gateway.thinning import Policy
 
 __all__ = ["Journal", "open_reader"]
 
@@ -48,13 +50,16 @@ class Journal:
         """What the reports that this run keeps are numbered under."""
         self._numbered = False
         self._folder = folder
-        self._reserve = reserve
+        self.reserve = reserve
+        self.policy = Policy()
+        """What acquisition gives up at present; the disk's watch sets it."""
         self._writer = Writer(folder, found.conn, reserve)
         self._lock = lock
         self._takers = found.takers
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._reading: sqlite3.Connection | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._drops = Drops(lambda apply: self._writer.submit(apply, intake=True), self._taking)
 
     @classmethod
     async def open(
@@ -105,13 +110,30 @@ class Journal:
         """Count what happened on a device's line; durable with the next commit, at the latest a second later."""
         self._writer.count(device_id, what, n)
 
-    async def use(self, takes: Mapping[str, frozenset[Category]], *, begin_now: Collection[str] = ()) -> None:
+    async def use(
+        self,
+        takes: Mapping[str, frozenset[Category]],
+        *,
+        begin_now: Collection[str] = (),
+        formerly: Mapping[str, str] | None = None,
+        name: str | None = None,
+        act: Callable[[sqlite3.Connection], object] | None = None,
+    ) -> None:
         """Say which destinations are in use and what each takes; to be called before the first device is started.
 
-        A destination that is new begins with the oldest report kept, or with the next one where `begin_now` names it. One that is
-        not in use any more gets nothing new, and keeps what waits for it.
+        A destination that is new begins with the oldest report kept, or with the next one where `begin_now` names it; with what
+        waited under the id that `formerly` gives. One that is not in use any more gets nothing new, and keeps what waits for it.
+        `name`: the gateway is called so now. `act`: what else belongs to the change. All of it is done, or nothing.
         """
-        await self.write(lambda tx: self._use(tx, takes, begin_now))
+
+        def apply(tx: Transaction) -> None:
+            if act is not None:
+                act(tx.conn)
+            if name is not None:
+                self._rename(tx, name)
+            self._use(tx, takes, begin_now, formerly)
+
+        await self.write(apply)
         self._tell()
 
     async def count_days(self, zone: tzinfo) -> None:
@@ -144,17 +166,16 @@ class Journal:
             if window is None:
                 break
             total, after = total + window.pruned, window.last
-        if total and not self._reserve.whole:
-            await self._make_room()
+        await self.make_room()
         return total
 
-    async def _make_room(self) -> None:
-        """Free pages are used again within the file; only where the reserve is gone must they go back to the disk."""
-        with suppress(StoreError, sqlite3.Error):  # still too full even for that: the next prune tries again
-            await asyncio.to_thread(retention.fold_log, self._folder)
-            while await self._writer.submit(retention.shrink):
-                pass
-            await asyncio.to_thread(retention.fold_log, self._folder)
+    async def make_room(self) -> None:
+        """Give free pages back to the disk as far as intake wants for room there; within the file they are used again anyway."""
+        with suppress(StoreError, sqlite3.Error):  # still too full even for that: the next time
+            left = True
+            while left and self.reserve.short:
+                left = await self._writer.submit(retention.shrink)
+                await asyncio.to_thread(retention.fold_log, self._folder)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` on the event loop after each report kept and each act; the returned function ends that."""
@@ -165,6 +186,7 @@ class Journal:
         """Commit what waits, close, give the folder free."""
         await asyncio.get_running_loop().run_in_executor(self._reader, self._close_reading)
         self._reader.shutdown()
+        await self._drops.close()
         await self._writer.close()  # last: only a writer may fold the log into the file
         os.close(self._lock)
 
@@ -175,11 +197,22 @@ class Journal:
             tx.undo.append(lambda: setattr(self, "_numbered", False))
         return intake.keep(tx, rows, device, self._taking, ends_transmission=ends_transmission)
 
-    def _use(self, tx: Transaction, takes: Mapping[str, frozenset[Category]], begin_now: Collection[str]) -> None:
+    def _rename(self, tx: Transaction, name: str) -> None:
+        former = self.gateway
+        tx.undo.append(lambda: setattr(self, "gateway", former))
+        self.gateway = identity.settle(tx.conn, name, None)
+
+    def _use(
+        self,
+        tx: Transaction,
+        takes: Mapping[str, frozenset[Category]],
+        begin_now: Collection[str],
+        formerly: Mapping[str, str] | None,
+    ) -> None:
         """In the writer thread, so that the very next report in the queue is counted by the new table."""
         former = self._takers
         tx.undo.append(lambda: setattr(self, "_takers", former))
-        self._takers = destinations.use(tx, takes, begin_now)
+        self._takers = destinations.use(tx, takes, begin_now, formerly)
 
     def _taking(self, category: str) -> Sequence[str]:
         return self._takers.get(category, ())

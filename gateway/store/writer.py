@@ -69,11 +69,12 @@ class Transaction:
         self._counts[key] = self._counts.get(key, 0) + n
 
     def flush(self) -> None:
-        """Write what was added up."""
+        """Write what was added up so far: before the commit, and before a change that works on the tables of counts itself."""
         if self._tallies:
             days.write(self.conn, self._tallies.items(), [(day, key, n) for (day, key), n in self._elsewhere.items()])
         if self._counts:
             self.conn.executemany(_COUNT, [(*key, n, self.now) for key, n in self._counts.items()])
+        self._tallies, self._elsewhere, self._counts = {}, {}, {}
 
 
 @dataclass(slots=True, eq=False)
@@ -134,9 +135,9 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _nudge(self) -> None:
-        """An empty change, so that waiting counts get a commit; its failure keeps them for the next one."""
+        """An empty change, so that waiting counts get a commit; its failure keeps them for the next one. The reserve is not theirs."""
         if self._counts and not self._closed:
-            self.submit(lambda _tx: None).add_done_callback(lambda done: done.exception())
+            self.submit(lambda _tx: None, intake=True).add_done_callback(lambda done: done.exception())
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -180,8 +181,8 @@ class Writer:
         try:
             try:
                 return change, self._together([change])[0], None
-            except sqlite3.Error as error:
-                if change.intake or _errorname(error) != "SQLITE_FULL" or not self._reserve.give():
+            except (sqlite3.Error, StoreError) as error:
+                if change.intake or not self._for_want_of_room(error) or not self._reserve.give():
                     raise
                 log.warning("the disk is full: using the reserve to record what receivers acknowledged")
                 return change, self._together([change])[0], None
@@ -191,6 +192,10 @@ class Writer:
             return change, None, error
         except Exception as error:  # noqa: BLE001 - a caller's mistake goes back to the caller; the thread serves the others
             return change, None, error
+
+    def _for_want_of_room(self, error: Exception) -> bool:
+        """Whether a full disk is behind it: some calls of SQLite's name that an I/O error, or a file that cannot be opened."""
+        return _errorname(error) == "SQLITE_FULL" or self._reserve.starved
 
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:
@@ -243,7 +248,7 @@ class Writer:
                 self._counts[key] = self._counts.get(key, 0) + n
 
 
-def _errorname(error: sqlite3.Error) -> str:
+def _errorname(error: Exception) -> str:
     """SQLite's name of the error; empty where Python itself raised it."""
     return getattr(error, "sqlite_errorname", "")
 
