@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,9 @@ from gateway.store.writer import Transaction
 
 BATCH = 500
 """Reports looked at in one commit: about 3 MB, so that no device waits long behind it."""
+
+FOLD_WAIT_MS = 200
+"""How long folding waits for readers: meanwhile nothing is written, and a device waits for its acknowledgement."""
 
 _WINDOW = "SELECT id FROM reports WHERE id > ? AND stored_at < ? ORDER BY id LIMIT ?"
 _PRUNE = """
@@ -27,10 +31,11 @@ WHERE id > :after AND id <= :last AND stored_at < :before
 
 
 class Window(NamedTuple):
-    """A stretch of the journal that was looked at: how many reports went, the last id of it."""
+    """A stretch of the journal that was looked at: how many reports went, the last id of it, the bytes that became free."""
 
     pruned: int
     last: int
+    freed: int
 
 
 def prune(tx: Transaction, before: datetime, after: int = 0) -> Window | None:
@@ -39,8 +44,15 @@ def prune(tx: Transaction, before: datetime, after: int = 0) -> Window | None:
     if not ids:
         return None
     last = int(ids[-1][0])
+    free = free_bytes(tx.conn)
     pruned = tx.conn.execute(_PRUNE, {"after": after, "last": last, "before": to_text(before)}).rowcount
-    return Window(pruned, last)
+    return Window(pruned, last, free_bytes(tx.conn) - free)
+
+
+def free_bytes(conn: sqlite3.Connection) -> int:
+    """Empty pages of the file."""
+    (pages,), (size,) = (conn.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_size"))
+    return int(pages) * int(size)
 
 
 def shrink(tx: Transaction) -> bool:
@@ -51,6 +63,7 @@ def shrink(tx: Transaction) -> bool:
 
 
 def fold_log(folder: Path) -> None:
-    """Fold the write-ahead log into the file and cut it to nothing; both shrink only then."""
+    """Fold the write-ahead log into the file and cut it to nothing, as far as nobody reads; both shrink only then."""
     with closing(connect(folder)) as conn:
+        conn.execute(f"PRAGMA busy_timeout={FOLD_WAIT_MS}")
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

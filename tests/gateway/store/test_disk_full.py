@@ -13,7 +13,7 @@ import pytest
 
 from gateway.errors import StoreError
 from gateway.model import Category, Report
-from gateway.store import cursors
+from gateway.store import cursors, retention
 from gateway.store.cursors import Pin, Result, State
 from gateway.store.journal import Journal
 from gateway.store.statement import statement
@@ -101,7 +101,7 @@ async def test_a_really_full_disk_loses_nothing_and_still_records_outcomes(tmpfs
     await journal.use({"engine": VITALS})
     kept = await fill(journal, make_report)
     assert kept > 5
-    await journal.read(lambda conn: conn.execute("SELECT 1"))
+    retention.fold_log(tmpfs)  # else the log's own length would do for a while
     hog = tmpfs / "hog"  # somebody else takes the rest
     with hog.open("wb", buffering=0) as file:
         try:
