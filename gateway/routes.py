@@ -15,6 +15,9 @@ from gateway.deliver.messages import Renderer
 from gateway.model import Gateway
 from gateway.store.journal import Journal
 
+DRAIN_S = 5.0
+"""Seconds that a message under way gets to be answered when its destination is stopped; else the same bytes go again later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -67,6 +70,7 @@ class Routes:
 
     async def _stop(self, route: Route) -> None:
         try:
+            await route.dispatcher.finish(DRAIN_S)
             await self._crew.stop([route.task])
         finally:
             await route.destination.close()

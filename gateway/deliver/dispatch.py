@@ -105,6 +105,7 @@ class Dispatcher:
         self._streak = 0
         self._unreached = 0
         self._jobs: list[_Job] = []
+        self._turn = asyncio.Lock()
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -121,9 +122,21 @@ class Dispatcher:
                 await self._round()
         finally:
             unsubscribe()
-            if self._done:
-                with suppress(StoreError):  # then it is sent again, the same bytes: the receiver knows the id
-                    await self._record()
+            with suppress(StoreError):  # then it is sent again, the same bytes: the receiver knows the id
+                await self._leave()
+
+    async def finish(self, drain_s: float) -> None:
+        """Send nothing further; the message under way gets `drain_s` seconds to be answered. Then cancel `run`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                await self._turn.acquire()  # and never released: it is nobody's turn any more
+
+    async def _leave(self) -> None:
+        """On the way out: record what was sent, unpin what was not; whoever goes on from here may send it otherwise."""
+        if self._done:
+            await self._record()
+        if unsent := self._unsent():
+            await self._journal.write(lambda tx: cursors.unpin(tx, self.id, unsent))
 
     async def _round(self) -> None:
         batch = await self._read()
@@ -225,8 +238,9 @@ class Dispatcher:
         cost = job.item.pin or Pin(message.id, message.body)
         waited = False
         while True:
-            fresh, job.sent = not job.sent and job.item.pin is None, True
-            outcome = await self._attempt(message)
+            async with self._turn:
+                fresh, job.sent = not job.sent and job.item.pin is None, True
+                outcome = await self._attempt(message)
             if not isinstance(outcome, Retry) or not outcome.link:
                 self._unreached = 0
             if not isinstance(outcome, Retry):
@@ -299,9 +313,12 @@ class Dispatcher:
 
     async def _let_go(self) -> None:
         """Unpin what has not left: it may wait long, and its patient or its mapping may be put right meanwhile."""
-        unsent = [job.item.report for job in self._jobs if job.message is not None and job.item.pin is None and not job.sent]
-        if unsent:
+        if unsent := self._unsent():
             await self._store(lambda tx: cursors.unpin(tx, self.id, unsent))
+
+    def _unsent(self) -> list[int]:
+        """The reports of this batch whose bytes were made durable, and have not left."""
+        return [job.item.report for job in self._jobs if job.message is not None and job.item.pin is None and not job.sent]
 
     async def _flush(self) -> None:
         """Record results; nothing further is sent until that has worked."""
