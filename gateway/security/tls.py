@@ -47,6 +47,13 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
     return context
 
 
+def stamp(settings: TlsSettings | None) -> tuple[tuple[int, int, int] | None, ...]:
+    """What changes when one of the files is written anew or replaced; None stands for one that is not there."""
+    if settings is None:
+        return ()
+    return tuple(_stamp(str(file)) for file in (settings.ca, settings.cert, settings.key) if file is not None)
+
+
 def key_path(key: str) -> Path:
     """Where the key is: a path, or credential:NAME in the folder that systemd gives the service. Raises ConfigError."""
     if not key.startswith(_CREDENTIAL):
@@ -78,6 +85,14 @@ def check_key(path: Path, *, credential: bool = False) -> None:
         raise ConfigError(
             f"{path}: others can read this key (mode {mode:04o}); do: chmod {'640' if allowed & 0o040 else '600'} {path}"
         )
+
+
+def _stamp(file: str) -> tuple[int, int, int] | None:
+    try:
+        status = key_path(file).stat()
+    except (OSError, ConfigError):
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _harden(context: ssl.SSLContext) -> None:

@@ -119,7 +119,7 @@ class ListenLink:
         peer = str(writer.get_extra_info("peername", ("?",))[0])
         name = f"{peer} on {self._spec.host}:{self._spec.port}"
         connection = _Accepted(reader, writer, name)
-        if not self._welcome(peer):
+        if self._server is None or not self._welcome(peer):  # None: closed while this one was on its way in
             connection.cut()
             await connection.close()
             return

@@ -32,7 +32,7 @@ from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused, Re
 from gateway.deliver.destinations.fhir_answer import Answer, Conflict, Request, Words, count, judge, requests
 from gateway.errors import ConfigError, LocalProtocolError
 from gateway.security.explain import Peer, explain, look
-from gateway.security.tls import check_key, client_context, key_path
+from gateway.security.tls import check_key, client_context, key_path, stamp
 from gateway.settings.fhir import FhirServerSettings
 from gateway.settings.mllp import is_loopback
 
@@ -63,6 +63,7 @@ class FhirDestination:
         self._served = 0
         self._busy = False
         self._state = ""
+        self._stamp = stamp(settings.tls)
         self._context()  # a wrong file is told at the start, not at the first message
         self._token()
         if self.plaintext:
@@ -93,6 +94,7 @@ class FhirDestination:
             raise LocalProtocolError("send was called while a message is in flight; expected one at a time")
         self._busy = True
         try:
+            await self._renew()
             result = await self._deliver(message, sent)
         finally:
             self._busy = False
@@ -104,6 +106,13 @@ class FhirDestination:
         session, self._session, self._served = self._session, None, 0
         if session is not None:
             await session.close()
+
+    async def _renew(self) -> None:
+        """Renewed certificates are used from the next message on: a session would go on with those of its first connection."""
+        found = stamp(self._settings.tls)
+        if found != self._stamp:
+            await self.close()
+        self._stamp = found
 
     async def _deliver(self, message: Outgoing, sent: tuple[Request, ...]) -> Outcome:
         try:

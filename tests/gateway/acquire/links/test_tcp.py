@@ -257,3 +257,16 @@ async def test_a_closed_listener_frees_its_port() -> None:
     again = ListenLink(ListenSpec("127.0.0.1", port))
     await again.listen()
     await again.close()
+
+
+async def test_who_arrives_while_the_port_is_being_closed_is_hung_up_on() -> None:
+    """Else the device would talk to nobody until the gateway ends."""
+    link, server = ListenLink(ListenSpec("127.0.0.1", 0)), Server()
+    port = await server.start()
+    reader, dialled = await dial(port)
+    await link.listen()
+    await link.close()
+    await link._accept(*await server.accepted.get())
+    assert await within(asyncio.ensure_future(reader.read())) == b""
+    await close(dialled)
+    await server.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -12,13 +13,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography import x509
 
 from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused, Retry
 from gateway.deliver.destinations.fhir import ANSWER_MAX, FhirDestination
 from gateway.errors import ConfigError, LocalProtocolError
 from gateway.settings import TlsSettings
 from gateway.settings.fhir import FhirServerSettings
-from simulators.pki import BadPki, Pki
+from simulators.pki import BadPki, Pki, make
 from simulators.receiving.behaviour import Script
 from simulators.receiving.fhir import FhirDoor
 from simulators.receiving.keeping import Keeping
@@ -409,6 +411,39 @@ async def sent_over_tls(context: ssl.SSLContext, tls: TlsSettings, host: str = "
 
 async def test_mutual_tls(pki: Pki, tls: TlsSettings) -> None:
     assert isinstance(await sent_over_tls(secure(pki), tls), Accepted)
+
+
+async def test_a_renewed_certificate_is_shown_from_the_next_message_on_a_kept_one_keeps_its_connection(
+    pki: Pki, tmp_path: Path
+) -> None:
+    renewed, server = make(tmp_path / "renewed"), Server()
+    seen: list[tuple[int, Any]] = []
+    context = secure(pki)
+    context.load_verify_locations(renewed.ca)
+
+    async def take(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        certificate = request.transport.get_extra_info("ssl_object").getpeercert()
+        seen.append((int(certificate["serialNumber"], 16), request.transport.get_extra_info("peername")))
+        return web.json_response(response(("201", ""), ("201", "")), content_type=TYPE)
+
+    server.answers += [take] * 3
+    runner = await listen(server, context)
+    cert, key = tmp_path / "gw.pem", tmp_path / "gw.key"
+    shutil.copy(pki.client.cert, cert)
+    shutil.copy(pki.client.key, key)
+    tls = TlsSettings(ca=pki.ca, cert=cert, key=str(key))
+    destination = FhirDestination(FhirServerSettings(url=f"https://localhost:{server.port}", tls=tls))
+    for number in range(3):
+        if number == 2:
+            shutil.copy(renewed.client.cert, cert)
+            shutil.copy(renewed.client.key, key)
+        assert isinstance(await destination.send(message()), Accepted)
+    await destination.close()
+    await runner.cleanup()
+    assert seen[0] == seen[1], "one certificate, one connection"
+    numbers = [x509.load_pem_x509_certificate(one.cert.read_bytes()).serial_number for one in (pki.client, renewed.client)]
+    assert [seen[0][0], seen[2][0]] == numbers
 
 
 async def test_a_name_that_differs_from_the_address(pki: Pki, tls: TlsSettings) -> None:
