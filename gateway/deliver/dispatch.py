@@ -230,8 +230,12 @@ class Dispatcher:
             for job in jobs
             if job.message is not None and job.item.pin is None
         ]
-        if pins:
-            await self._store(lambda tx: cursors.pin(tx, self.id, pins))
+        if not pins:
+            return
+        gone = await self._store(lambda tx: cursors.pin(tx, self.id, pins))
+        for job in jobs:
+            if job.item.report in gone:
+                job.message, job.instead = None, Result(item=job.item, state=State.GONE)
 
     async def _send(self, job: _Job, message: Outgoing) -> tuple[Result | None, bool]:
         """Send until there is a result; whether the head of the line had to wait for it. None: nothing has left the house."""

@@ -39,6 +39,8 @@ class State(StrEnum):
     DUE = "due"
     RETRY = "retry"
     PARKED = "parked"
+    GONE = "gone"
+    """Given up for want of room while it was about to be sent, and counted where that was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ _ROW = (
     " FROM reports r LEFT JOIN attempts a ON a.destination = ? AND a.report = r.id WHERE r.id = ?"
 )
 _WHOSE = "SELECT CAST(device AS BLOB), CAST(category AS BLOB), CAST(received_at AS BLOB) FROM reports WHERE id = ?"
+_THERE = "SELECT id FROM reports WHERE id IN (SELECT value FROM json_each(?))"
 _NO_END = 2**63 - 1
 
 
@@ -243,17 +246,24 @@ def _subject(conn: sqlite3.Connection, device: str, at: datetime, worn: dict[str
     return known.subject
 
 
-def pin(tx: Transaction, destination: str, pins: Sequence[tuple[int, Pin]]) -> None:
-    """Make the bytes durable that are about to be sent: whatever happens, a resend is these."""
+def pin(tx: Transaction, destination: str, pins: Sequence[tuple[int, Pin]]) -> frozenset[int]:
+    """Make the bytes durable that are about to be sent: whatever happens, a resend is these.
+
+    Returns the reports that were given up since they were read: these must not be sent.
+    """
+    numbers = msgspec.json.encode([report for report, _ in pins]).decode()
+    there = {report for (report,) in tx.conn.execute(_THERE, (numbers,)).fetchall()}
     rows = [
         (destination, report, one.message_id, zlib.compress(one.body, ZLIB_LEVEL), tx.now, one.tries, one.spent_s)
         for report, one in pins
+        if report in there
     ]
     tx.conn.executemany(
         "INSERT INTO attempts (destination, report, message_id, body, pinned_at, tries, spent_s) VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (destination, report) DO UPDATE SET message_id = excluded.message_id, body = excluded.body",
         rows,
     )
+    return frozenset(report for report, _ in pins if report not in there)
 
 
 def unpin(tx: Transaction, destination: str, reports: Sequence[int]) -> None:
@@ -280,7 +290,7 @@ def settle(
         tx.tally(destination, item.device, "delivered", day=tx.days.of(item.report))
     back = [(destination, item.report) for item in delivered if item.state is not None]
     tx.conn.executemany("DELETE FROM behind WHERE destination = ? AND report = ?", back)
-    _step_aside(tx, destination, [result for result in results if result.state is not State.DELIVERED])
+    _step_aside(tx, destination, [result for result in results if result.state not in {State.DELIVERED, State.GONE}])
     unpin(tx, destination, [result.item.report for result in results if result.unpin])
     if acknowledged is not None:
         _note_acknowledgement(tx, destination, *acknowledged)
@@ -304,7 +314,8 @@ def _note_acknowledgement(tx: Transaction, destination: str, code: str, at: date
 def _step_aside(tx: Transaction, destination: str, results: Sequence[Result]) -> None:
     tx.conn.executemany(
         "INSERT INTO behind (destination, report, device, received_at, state, since, not_before, code, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (destination, report) DO UPDATE SET"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE EXISTS (SELECT 1 FROM reports WHERE id = ?2)"  # or given up meanwhile
+        " ON CONFLICT (destination, report) DO UPDATE SET"
         " since = CASE WHEN state = excluded.state THEN since ELSE excluded.since END,"
         " state = excluded.state, not_before = excluded.not_before, code = excluded.code, reason = excluded.reason",
         [
