@@ -23,6 +23,7 @@ from gateway.settings import Settings
 from gateway.settings.dispatch import DispatchSettings
 from gateway.settings.fhir import FhirMessageSettings, FhirServerSettings
 from gateway.settings.lab import LabSettings
+from gateway.settings.metrics import MetricsSettings
 from gateway.settings.mllp import MllpSettings
 from gateway.settings.pcd01 import Pcd01Settings
 
@@ -69,6 +70,8 @@ class GatewayConfig(Settings):
     """Days that reports stay in the journal after every destination is done with them, for replay and export."""
     terms: Path | None = None
     """Folder of the site's own terminology rows (docs/terms.md); checked like ours, and refused as a whole when one is wrong."""
+    metrics: MetricsSettings | None = None
+    """The Prometheus endpoint; none without this table."""
 
 
 class LocationConfig(Settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,12 @@ from gateway.config import AnyDestination, FhirServer, MllpLab
 from gateway.crew import Crew
 from gateway.deliver.destination import Destination
 from gateway.deliver.dispatch import Dispatcher
+from gateway.deliver.measured import Measured
 from gateway.deliver.messages import Renderer
+from gateway.errors import ConfigError
 from gateway.model import Gateway
+from gateway.security import certificates
+from gateway.security.certificates import Certificate
 from gateway.store.journal import Journal
 
 DRAIN_S = 5.0
@@ -24,7 +29,7 @@ class Route:
     """A destination, ready to work."""
 
     settings: AnyDestination
-    destination: Any
+    destination: Measured
     dispatcher: Dispatcher
 
     @property
@@ -36,10 +41,11 @@ class Route:
         """What `wardlink status` shows of it."""
         return {
             "id": self.settings.id,
-            "describe": self.destination.describe(),
-            "plaintext": self.destination.plaintext,
+            "describe": self.destination.inner.describe(),
+            "plaintext": self.destination.inner.plaintext,
             "takes": sorted(category.value for category in self.settings.takes),
             "state": self.dispatcher.state,
+            **self.destination.status(own_certificate(self.settings)),
         }
 
 
@@ -78,9 +84,18 @@ class Routes:
 
 def route(settings: AnyDestination, journal: Journal) -> Route:
     """A destination ready to work; nothing is opened yet. Raises ConfigError when its files cannot be used."""
-    destination = make_destination(settings)
+    destination = Measured(make_destination(settings))
     dispatcher = Dispatcher(journal, settings.id, destination, make_renderer(settings, journal.gateway), settings)
     return Route(settings, destination, dispatcher)
+
+
+def own_certificate(settings: AnyDestination) -> Certificate | None:
+    """The certificate that the receiver is shown, as its file holds it now; None where there is none, or it cannot be read."""
+    if settings.tls is None or settings.tls.cert is None:
+        return None
+    with suppress(ConfigError):  # told where it matters: at the next connection
+        return certificates.own(settings.tls.cert)
+    return None
 
 
 def make_destination(settings: AnyDestination) -> Destination:

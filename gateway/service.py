@@ -15,14 +15,19 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from gateway import __version__, control, routes
 from gateway.acquire.station import station
-from gateway.acquire.status import DeviceStatus
+from gateway.acquire.status import DeviceStatus, State
 from gateway.acquire.supervisor import Supervisor
 from gateway.config import Config
 from gateway.crew import Chore, Crew
 from gateway.errors import StoreError
+from gateway.metrics import process
+from gateway.metrics.exposition import Family
+from gateway.metrics.families import families
+from gateway.metrics.server import Endpoint
 from gateway.notify import notify
 from gateway.patients import acts
 from gateway.routes import Routes
@@ -69,7 +74,10 @@ class Service:
 
     def _chores(self) -> tuple[Chore, ...]:
         """What runs beside devices and destinations, from when they are started until the gateway stops."""
-        return (Chore("prune", self._prune, frozenset({"gateway.keep_days"})),)
+        return (
+            Chore("prune", self._prune, frozenset({"gateway.keep_days"})),
+            Chore("metrics", self._serve_metrics, frozenset({"gateway.metrics"})),
+        )
 
     def _answers(self) -> control.Answers:
         """The words that the control socket knows; each is given the rest of its line."""
@@ -86,12 +94,16 @@ class Service:
             "started": self.started,
             "devices": [_device(one) for one in self._supervisor.statuses.values()],
             "destinations": self._routes.status(),
+            "commits": journal.commits.as_json(),
+            "disk": process.disk(self.settings.gateway.data),
+            "process": process.figures(),
         }
 
     async def _build(self, stack: AsyncExitStack) -> None:
         """The rooms, each closed in the reverse order: devices first, the journal last."""
         own = self.settings.gateway
         self._journal = await Journal.open(own.data, name=own.name, eui64=own.eui64)
+        await self._journal.count_days(ZoneInfo(own.timezone))
         stack.push_async_callback(self._journal.close)
         self._crew = Crew()
         stack.push_async_callback(self._crew.close)
@@ -115,6 +127,20 @@ class Service:
         """Tell the journal who takes what, before the first device is read."""
         wanted = self.settings.destination
         await self._journal.use({one.id: one.takes for one in wanted}, begin_now=[one.id for one in wanted if one.begin == "now"])
+
+    async def _serve_metrics(self) -> None:
+        async def figures() -> list[Family]:
+            return families(await self.status(), datetime.now(UTC))
+
+        await Endpoint(figures, self._trouble).run(self.settings.gateway.metrics)
+
+    async def _trouble(self) -> str:
+        """Why readings are not kept at present, for whoever watches over many gateways; empty when they are."""
+        try:
+            await self._journal.read(overview.last_report)
+        except StoreError as error:
+            return str(error)
+        return next((one.reason for one in self._supervisor.statuses.values() if one.state is State.HOLDING), "")
 
     async def _prune(self) -> None:
         """Forget, in small steps and now and then, what every destination has been done with for long enough."""
@@ -154,6 +180,9 @@ def _device(one: DeviceStatus) -> dict[str, Any]:
         "reason": one.reason,
         "since": one.since,
         "reports": one.reports,
+        "readings": one.readings,
+        "bytes": one.received_bytes,
+        "unmapped": one.unmapped,
         "last_report": one.last_report,
         "clock_offset_s": one.clock_offset_s,
         "counts": dict(one.counts),

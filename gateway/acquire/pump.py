@@ -96,6 +96,7 @@ class Pump:
                 self._status.count("clock stepped")
             now = self._time.monotonic()
             if data is not None:
+                self._status.received_bytes += len(data)
                 await self._take(self._codec.receive(data, now), now)
             deadline = self._codec.deadline()
             if deadline is not None and deadline <= now:

@@ -56,12 +56,16 @@ class DeviceStatus:
     state: State = State.CONNECTING
     reason: str = ""
     reports: int = 0
+    readings: int = 0
+    received_bytes: int = 0
+    """Read from the link."""
     last_report: datetime | None = None
     clock_offset_s: float | None = None
     """Device minus gateway, as last measured."""
     counts: Counter[str] = field(default_factory=Counter)
     _latest: dict[tuple[str, ...], Report] = field(default_factory=dict)
     _values: dict[str, LastValue] = field(default_factory=dict)
+    _unmapped: set[str] = field(default_factory=set)
 
     @property
     def values(self) -> dict[str, LastValue]:
@@ -70,6 +74,12 @@ class DeviceStatus:
         for report in latest.values():
             self._remember(report)
         return self._values
+
+    @property
+    def unmapped(self) -> list[str]:
+        """The codes for which no term is known, at most VALUES_MAX."""
+        _ = self.values
+        return sorted(self._unmapped)
 
     def change(self, state: State, reason: str, now: datetime) -> None:
         """The device is in `state`, because of `reason`; logged when the state is another one than before."""
@@ -90,6 +100,7 @@ class DeviceStatus:
             if report.clock_offset_s is not None:
                 self.clock_offset_s = report.clock_offset_s
             codes = tuple([seen.vendor_code for seen in report.observations])
+            self.readings += len(codes)
             self._latest.pop(codes, None)
             self._latest[codes] = report
         if len(self._latest) > SHAPES_KEPT:
@@ -98,6 +109,8 @@ class DeviceStatus:
     def _remember(self, report: Report) -> None:
         values, time = self._values, report.received_at
         for seen in report.observations:
+            if not seen.mapped and len(self._unmapped) < VALUES_MAX:
+                self._unmapped.add(seen.vendor_code)
             if seen.kind is Kind.WAVEFORM or (seen.vendor_code not in values and len(values) >= VALUES_MAX):
                 continue
             text = seen.value if seen.value is None or len(seen.value) <= _VALUE_MAX else f"{seen.value[:_VALUE_MAX]}…"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.errors import StoreError
+from gateway.histogram import Histogram
 from gateway.model import Category, Gateway, Report
 from gateway.store import database, destinations, epochs, identity, intake, retention
 from gateway.store.database import open_reader
@@ -135,6 +136,11 @@ class Journal:
 
         await self.write(apply)
         self._tell()
+
+    @property
+    def commits(self) -> Histogram:
+        """How long commits took, from begin to durable."""
+        return self._writer.commits
 
     async def count_days(self, zone: tzinfo) -> None:
         """From now on a day ends at midnight in `zone`; what was stored before stays on its day."""

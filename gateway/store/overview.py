@@ -15,9 +15,8 @@ INCOMPLETE_MAX = 20
 def overview(conn: sqlite3.Connection) -> dict[str, Any]:
     """Queues, account, counts by line, broken-off transmissions; consistent inside a transaction."""
     lines = statement.statement(conn)
-    (last,) = conn.execute("SELECT coalesce(max(id), 0) FROM reports").fetchone()
     return {
-        "last_report": last,
+        "last_report": last_report(conn),
         "destinations": [_queue(queue, lines) for queue in status.queues(conn)],
         "account": [line.as_json() for line in lines],
         "incomplete": [
@@ -26,6 +25,11 @@ def overview(conn: sqlite3.Connection) -> dict[str, Any]:
         ],
         "counters": [{"device": c.device, "what": c.what, "n": c.n, "last_at": c.last_at} for c in status.counters(conn)],
     }
+
+
+def last_report(conn: sqlite3.Connection) -> int:
+    """The highest report number that the journal holds; 0: none."""
+    return int(conn.execute("SELECT coalesce(max(id), 0) FROM reports").fetchone()[0])
 
 
 def _queue(queue: Queue, lines: list[statement.Line]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from gateway.errors import StoreError, WardlinkError
+from gateway.histogram import COMMIT_S, Histogram
 from gateway.store import days
 from gateway.store.database import connect
 from gateway.store.days import Days, Key
@@ -99,6 +101,7 @@ class Writer:
         self._counts: dict[tuple[str, str], int] = {}
         self._words: dict[str, set[str]] = {}
         self._counts_lock = threading.Lock()
+        self.commits = Histogram(COMMIT_S)
         self._days: Days | None = None
         self.zone: tzinfo = UTC
         """Whose midnight ends the day under way."""
@@ -201,7 +204,7 @@ class Writer:
     def _transaction(self) -> Iterator[Transaction]:
         conn = self._connection()
         counts = self._take_counts()
-        now, tx = to_text(utc_now()), None
+        now, tx, began = to_text(utc_now()), None, time.perf_counter()
         try:
             conn.execute("BEGIN IMMEDIATE")
             self._days = days.under_way(conn, self._days, now, self.zone)
@@ -211,6 +214,7 @@ class Writer:
             yield tx
             tx.flush()
             conn.execute("COMMIT")
+            self.commits.observe(time.perf_counter() - began)
         except BaseException as error:
             self._days = None
             for undo in reversed(tx.undo if tx is not None else ()):

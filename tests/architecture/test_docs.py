@@ -17,6 +17,7 @@ from gateway.errors import ConfigError
 from gateway.readings import Reading
 from gateway.settings import Settings, TlsSettings
 from gateway.settings.dispatch import DispatchSettings
+from gateway.settings.metrics import MetricsSettings
 from gateway.verify import verify
 
 ROOT = Path(__file__).parents[2]
@@ -217,6 +218,7 @@ def toml(value: Any) -> str:
 
 SECTIONS: dict[str, type[Settings]] = {
     "## [gateway]": config.GatewayConfig,
+    "### metrics": MetricsSettings,
     "## [[device]]": config.DeviceConfig,
     "### location": config.LocationConfig,
     "## [[association]]": config.AssociationConfig,

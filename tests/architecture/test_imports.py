@@ -69,6 +69,7 @@ GROUND = frozenset(
         "gateway.errors",
         "gateway.settings",
         "gateway.explain",
+        "gateway.histogram",
         "gateway.positions",
     ]
 )
@@ -79,7 +80,7 @@ ANYTHING = frozenset(["*"])
 ROOMS = {
     "protocols": Room(("protocols",), frozenset(["protocols"])),
     "the ground floor": Room(
-        ("gateway/model.py", "gateway/driver.py", "gateway/errors.py", "gateway/settings", "gateway/explain.py", "gateway/positions.py",
+        ("gateway/model.py", "gateway/driver.py", "gateway/errors.py", "gateway/settings", "gateway/explain.py", "gateway/positions.py", "gateway/histogram.py",
          "gateway/readings.py"),
         GROUND | {"protocols"}, frozenset(["pydantic", "msgspec"]), (IO | CLOCKS) - {"pathlib", "urllib"},
     ),

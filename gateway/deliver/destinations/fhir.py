@@ -31,6 +31,8 @@ from yarl import URL
 from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused, Retry
 from gateway.deliver.destinations.fhir_answer import Answer, Conflict, Request, Words, count, judge, requests
 from gateway.errors import ConfigError, LocalProtocolError
+from gateway.security import certificates
+from gateway.security.certificates import Certificate
 from gateway.security.explain import Peer, explain, look
 from gateway.security.tls import check_key, client_context, key_path, stamp
 from gateway.settings.fhir import FhirServerSettings
@@ -60,6 +62,7 @@ class FhirDestination:
         self._now = now
         self._peer = Peer(settings.host, settings.port, settings.tls)
         self._session: ClientSession | None = None
+        self._shown: bytes | None = None
         self._served = 0
         self._busy = False
         self._state = ""
@@ -78,6 +81,13 @@ class FhirDestination:
     def connected(self) -> bool:
         """Whether the last message reached the server and the connection is kept for the next."""
         return self._session is not None and self._served > 0
+
+    def peer_certificate(self) -> Certificate | None:
+        """The server's certificate as last seen, over TLS."""
+        try:
+            return certificates.from_der(self._shown) if self._shown else None
+        except ValueError:  # OpenSSL reads more sloppily than cryptography
+            return None
 
     def describe(self) -> str:
         """Server and protection, for people."""
@@ -131,6 +141,9 @@ class FhirDestination:
 
     async def _post(self, message: Outgoing, sent: tuple[Request, ...]) -> Outcome | Conflict:
         async with self._request("POST", URL(self._settings.url), message.body) as response:
+            transport = response.connection.transport if response.connection is not None else None
+            tls = transport.get_extra_info("ssl_object") if transport is not None else None
+            self._shown = tls.getpeercert(binary_form=True) if tls is not None else self._shown
             body = await _read(response)
         self._served += 1
         if body is None:

@@ -46,6 +46,7 @@ class MllpDestination:
         self._sleep = sleep
         self._peer = Peer(settings.host, settings.port, settings.tls)
         self._line: Line | None = None
+        self._shown: bytes | None = None
         self._last_id = ""
         self._quiet_until = 0.0
         self._busy = False
@@ -74,11 +75,10 @@ class MllpDestination:
         return f"MLLP to {self._peer.address}, " + ("PLAINTEXT over the network" if self.plaintext else "this machine")
 
     def peer_certificate(self) -> Certificate | None:
-        """The receiver's certificate, while connected over TLS."""
+        """The receiver's certificate as last seen, over TLS."""
         try:
-            der = self._line.peer_certificate() if self._line is not None else None
-            return certificates.from_der(der) if der else None
-        except ValueError:  # the connection is ending, or OpenSSL reads more sloppily than cryptography
+            return certificates.from_der(self._shown) if self._shown else None
+        except ValueError:  # OpenSSL reads more sloppily than cryptography
             return None
 
     async def send(self, message: Outgoing) -> Outcome:
@@ -147,6 +147,7 @@ class MllpDestination:
             peer = Peer(self._peer.host, self._peer.port, self._peer.tls, shown)
             return self._fail(Retry(explain(error, peer), link=True))
         self._line = line
+        self._shown = line.peer_certificate() or self._shown
         self._last_id = ""
         return line
 
