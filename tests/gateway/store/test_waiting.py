@@ -60,10 +60,10 @@ async def batch(journal: Journal, destination: str = "engine", limit: int = 64) 
 async def test_waiting_trends_are_thinned_device_by_device_and_counted(journal: Journal, make_report: MakeReport) -> None:
     await journal.use({"engine": EVERYTHING, "lis": frozenset({LAB})})
     await keep(journal, make_report, range(0, 180, 10))
-    await keep(journal, make_report, (5, 15), device="4E-045")
+    await keep(journal, make_report, (175, 185), device="4E-045")
     assert await sweep(journal) == 16
     assert await seconds_left(journal) == [0, 60, 120]
-    assert await seconds_left(journal, "4E-045") == [5]
+    assert await seconds_left(journal, "4E-045") == [175]
     lines = {(line.destination, line.device): line for line in await journal.read(statement)}
     assert {(key, one.received, one.waiting, one.dropped.get(WAITING_TRENDS)) for key, one in lines.items()} == {
         (("engine", "4E-044"), 18, 3, 15),
@@ -122,18 +122,18 @@ async def test_what_was_touched_for_any_destination_is_never_given_up(journal: J
     await journal.use({"engine": EVERYTHING, "second": frozenset({VITALS})})
     await keep(journal, make_report, range(8))
     items = (await batch(journal)).items
-    pins = [(items[0].report, Pin("id", b"bytes"))]
+    pins = [(items[number].report, Pin("id", b"bytes")) for number in (0, 6)]
     await journal.write(partial(cursors.pin, destination="engine", pins=pins))
     aside = [Result(item=items[0], state=State.RETRY), *(Result(item=one, state=State.HELD) for one in items[1:3])]
     parked = Result(item=items[3], state=State.PARKED, reason="refused")
     delivered = Result(item=items[4], state=State.DELIVERED)
     await journal.write(partial(cursors.settle, destination="engine", results=[*aside, parked, delivered]))
-    assert await sweep(journal) == 4, "the fifth to the eighth: nobody touched them but to deliver one"
-    assert await seconds_left(journal) == [0, 1, 2, 3]
+    assert await sweep(journal) == 3, "the fifth, sixth and eighth: nobody touched them but to deliver one"
+    assert await seconds_left(journal) == [0, 1, 2, 3, 6]
     lines = {line.destination: line for line in await journal.read(statement)}
     assert balanced(list(lines.values()))
-    assert lines["engine"].dropped == {WAITING_TRENDS: 3}, "the fifth was delivered there"
-    assert lines["second"].dropped == {WAITING_TRENDS: 4}
+    assert lines["engine"].dropped == {WAITING_TRENDS: 2}, "the fifth was delivered there"
+    assert lines["second"].dropped == {WAITING_TRENDS: 3}
 
 
 async def test_history_is_nobodys_and_is_not_counted_as_dropped(journal: Journal, make_report: MakeReport) -> None:
@@ -141,6 +141,15 @@ async def test_history_is_nobodys_and_is_not_counted_as_dropped(journal: Journal
     await keep(journal, make_report, range(5))
     assert await sweep(journal) == 0
     assert await journal.read(statement) == []
+
+
+async def test_what_was_delivered_is_not_thinned_but_left_to_retention(journal: Journal, make_report: MakeReport) -> None:
+    await journal.use({"engine": EVERYTHING})
+    await keep(journal, make_report, range(5))
+    delivered = [Result(item=item, state=State.DELIVERED) for item in (await batch(journal)).items[:3]]
+    await journal.write(partial(cursors.settle, destination="engine", results=delivered))
+    assert await sweep(journal) == 1
+    assert await seconds_left(journal) == [0, 1, 2, 3]
 
 
 async def test_a_row_that_cannot_be_read_is_left_for_a_person(journal: Journal, make_report: MakeReport) -> None:
@@ -190,3 +199,4 @@ async def test_what_is_given_up_between_its_reading_and_its_pinning_is_neither_s
     assert (line.received, line.delivered, line.held, line.waiting) == (5, int(worn), int(not worn), 0)
     assert len(receiver.got) == int(worn)
     assert (await batch(journal)).items == []
+    assert await journal.read(lambda conn: conn.execute("SELECT count(*) FROM attempts").fetchone()) == (0,)
