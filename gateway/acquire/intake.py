@@ -13,6 +13,7 @@ from gateway.acquire.backoff import Backoff
 from gateway.acquire.clock import Clock
 from gateway.acquire.status import DeviceStatus, State
 from gateway.acquire.thinning import Thinning
+from gateway.acquire.turns import Turns
 from gateway.driver import Context
 from gateway.errors import StoreError
 from gateway.model import Category, Report
@@ -61,11 +62,12 @@ class Intake:
         send: Callable[[], Awaitable[None]],
         backoff: Backoff,
         thinning: Thinning,
+        turns: Turns,
         on_kept: OnKept | None = None,
     ) -> None:
         self._context, self._codec, self._keeper, self._clock = context, codec, keeper, clock
         self._status, self._send, self._backoff, self._thinning = status, send, backoff, thinning
-        self._on_kept = on_kept
+        self._turns, self._on_kept = turns, on_kept
         self._device_id = context.device.id
         self._fragments = False
         self._category = Category.LAB if context.driver.profiles is not None else Category.VITALS
@@ -105,6 +107,7 @@ class Intake:
         """One commit for all of them. When it fails, the device that waits is refused; what nobody sends again is held."""
         if not messages:
             return
+        await self._turns.next()
         token = messages[-1].token
         kept = [await self._reports(message) for message in messages]
         try:

@@ -13,6 +13,7 @@ from gateway.acquire.intake import Intake, Keeper, OnKept
 from gateway.acquire.links import Connection, Link
 from gateway.acquire.status import DeviceStatus, State
 from gateway.acquire.thinning import Thinning
+from gateway.acquire.turns import Turns
 from gateway.driver import Context
 from gateway.errors import LinkError
 from protocols.sansio import Codec, Event, Message
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 class Pump:
     """One device's bytes, connection after connection, through the same codec: it remembers what was said before a reconnect.
 
-    `context.wall` must be `pairing.wall`. `random` (0 to 1) spreads retries.
+    `context.wall` must be `pairing.wall`. `random` (0 to 1) spreads retries. `turns` is shared with the other devices.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Pump:
         random: Callable[[], float],
         on_kept: OnKept | None = None,
         interval_s: float = 0,
+        turns: Turns | None = None,
     ) -> None:
         self._codec, self._link, self._clock, self._pairing, self._status = codec, link, clock, pairing, status
         self._silence_s = context.driver.silence_s
@@ -60,6 +62,7 @@ class Pump:
             send=self._send,
             backoff=Backoff(random),
             thinning=Thinning(interval_s),
+            turns=turns or Turns(),
             on_kept=on_kept,
         )
 

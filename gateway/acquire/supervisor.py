@@ -15,6 +15,7 @@ from gateway.acquire.links.listen import ListenLink
 from gateway.acquire.pump import Pump
 from gateway.acquire.station import Station
 from gateway.acquire.status import DeviceStatus, State
+from gateway.acquire.turns import Turns
 from gateway.errors import LinkError, LocalProtocolError
 
 _log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Supervisor:
         self._keeper, self._on_kept = keeper, on_kept
         self._clock = clock or SystemClock()
         self._random = random or SystemRandom().random
+        self._turns = Turns()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._statuses: dict[str, DeviceStatus] = {}
 
@@ -90,6 +92,7 @@ class Supervisor:
             random=self._random,
             on_kept=self._on_kept,
             interval_s=station.interval_s,
+            turns=self._turns,
         )
 
 

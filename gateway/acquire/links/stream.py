@@ -20,6 +20,7 @@ class StreamConnection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
         self._reader, self._writer, self._name = reader, writer, name
+        self._transport = writer.transport
 
     async def read(self) -> bytes:
         try:
@@ -30,6 +31,8 @@ class StreamConnection:
     async def write(self, data: bytes) -> None:
         try:
             self._writer.write(data)
+            if not self._transport.get_write_buffer_size() and not self._transport.is_closing():
+                return  # the kernel has it all, as nearly always
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await self._writer.drain()
         except TimeoutError:
