@@ -10,7 +10,7 @@ _NO_TEXT = "Could not decode to UTF-8"
 """How Python words it that a text is none: SQLite itself never looks."""
 
 
-def is_damage(error: BaseException) -> bool:
+def is_damage(error: BaseException | None) -> bool:
     """Whether `error` says that the journal gave back what was never written."""
     if not isinstance(error, sqlite3.Error):
         return False

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.errors import ConfigError, StoreError
+from gateway.store import swap
 
 FILE = "journal.sqlite3"
 BUSY_TIMEOUT_MS = 5_000
@@ -30,6 +31,7 @@ def schemas(folder: Path = _SCHEMAS) -> list[tuple[int, str]]:
 
 def connect(folder: Path) -> sqlite3.Connection:
     """A connection that may write: WAL, every commit synced. StoreError when the file cannot be opened as one."""
+    swap.refuse(folder)
     path = folder / FILE
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
@@ -113,6 +115,7 @@ def joined(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 def open_reader(folder: Path) -> sqlite3.Connection:
     """Read-only access while a gateway runs (or not). StoreError when there is no journal, or a newer one."""
+    swap.refuse(folder)
     path = folder / FILE
     if not path.exists():
         raise StoreError(f"there is no journal at {path}: expected the data folder of a gateway that ran at least once")

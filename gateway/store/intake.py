@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeAlias
 from zlib import crc32
 
-from gateway.errors import LocalProtocolError
+from gateway.errors import DamagedError, LocalProtocolError
 from gateway.model import Category, Report, encode
 from gateway.store import checksums
 from gateway.store.times import to_text
@@ -79,5 +79,7 @@ def close_interrupted(tx: Transaction) -> list[str]:
     devices = [device for (device,) in tx.conn.execute("SELECT DISTINCT device FROM fragments ORDER BY device").fetchall()]
     for device in devices:
         (at,) = tx.conn.execute("SELECT max(received_at) FROM fragments WHERE device = ?", (device,)).fetchone()
+        if at is None:
+            raise DamagedError(f"an index of the journal names fragments of {device}, the table holds none")
         keep_incomplete(tx, device, b"", datetime.fromisoformat(at), RESTARTED)
     return devices

@@ -14,13 +14,15 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.errors import StoreError
+from gateway.errors import DamagedError, StoreError
 from gateway.histogram import Histogram
 from gateway.model import Category, Gateway, Report
-from gateway.store import database, destinations, epochs, identity, intake, retention
+from gateway.store import database, destinations, epochs, identity, intake, opening, retention, swap
+from gateway.store.damage import is_damage
 from gateway.store.database import open_reader
 from gateway.store.days import Days
 from gateway.store.drops import Drops
+from gateway.store.guard import Guard
 from gateway.store.reserve import RESERVE_BYTES, Reserve
 from gateway.store.times import to_text, utc_now
 from gateway.store.writer import Transaction, Writer
@@ -54,7 +56,8 @@ class Journal:
         self.reserve = reserve
         self.policy = Policy()
         """What acquisition gives up at present; the disk's watch sets it."""
-        self._writer = Writer(folder, found.conn, reserve)
+        self.guard = Guard(folder)
+        self._writer = Writer(folder, found.conn, reserve, self.guard)
         self._lock = lock
         self._takers = found.takers
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
@@ -161,7 +164,11 @@ class Journal:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._reader, self._query, query)
         except sqlite3.Error as error:
+            self.guard.meet(error)
             raise StoreError(f"the journal could not be read: {error}") from error
+        except DamagedError as error:
+            self.guard.meet(error)
+            raise
 
     async def prune(self, before: datetime) -> int:
         """Forget reports stored before `before` that every destination is done with; how many. Their space is used again."""
@@ -243,6 +250,19 @@ class Journal:
 
 
 def _prepare(folder: Path, reserve: Reserve, name: str, eui64: str | None) -> _Found:
+    """Open what is there; what shows itself damaged is salvaged first."""
+    opening.look(folder)
+    try:
+        return _begin(folder, reserve, name, eui64)
+    except StoreError as error:
+        if not (isinstance(error, DamagedError) or is_damage(error.__cause__)):
+            raise
+        swap.suspect(folder, str(error.__cause__ or error))
+    opening.look(folder)
+    return _begin(folder, reserve, name, eui64)
+
+
+def _begin(folder: Path, reserve: Reserve, name: str, eui64: str | None) -> _Found:
     conn = database.connect(folder)
     try:
         database.migrate(conn)

@@ -20,6 +20,7 @@ from gateway.histogram import COMMIT_S, Histogram
 from gateway.store import days
 from gateway.store.database import connect
 from gateway.store.days import Days, Key
+from gateway.store.guard import Guard
 from gateway.store.reserve import Reserve
 from gateway.store.times import to_text, utc_now
 
@@ -92,8 +93,9 @@ _Done = tuple[_Change[Any], Any, BaseException | None]
 class Writer:
     """Commits changes in the order of `submit`. A change that fails fails alone; the thread outlives every failure."""
 
-    def __init__(self, folder: Path, conn: sqlite3.Connection, reserve: Reserve) -> None:
+    def __init__(self, folder: Path, conn: sqlite3.Connection, reserve: Reserve, guard: Guard) -> None:
         self._folder = folder
+        self._guard = guard
         self._conn: sqlite3.Connection | None = conn
         self._reserve = reserve
         self._loop = asyncio.get_running_loop()
@@ -113,6 +115,8 @@ class Writer:
         """Run `apply` in a transaction; done when that is durable. `intake`: refused while only the reserve is left."""
         if self._closed:
             raise StoreError("the journal is closed")
+        if self._guard.why:
+            raise StoreError(f"the journal is damaged and takes nothing until it is salvaged: {self._guard.why}")
         future: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(_Change(apply, future, intake))
         return future
@@ -190,6 +194,7 @@ class Writer:
                 log.warning("the disk is full: using the reserve to record what receivers acknowledged")
                 return change, self._together([change])[0], None
         except sqlite3.Error as error:
+            self._guard.meet(error)
             return change, None, StoreError(f"the journal could not be written: {error}")
         except WardlinkError as error:
             return change, None, error

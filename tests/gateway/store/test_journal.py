@@ -303,10 +303,9 @@ async def test_a_report_that_is_no_text_is_our_own_mistake(journal: Journal, mak
 
 async def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite3").write_bytes(b"this is no database, and it is long enough to be looked at" * 50)
-    with pytest.raises(StoreError, match=r"journal\.sqlite3.*not a database"):
-        await Journal.open(tmp_path, name="g")
-    with pytest.raises(StoreError, match="not a database"):
-        open_reader(tmp_path)
+    for open_it in (open_reader, database.open_for_acts):
+        with pytest.raises(StoreError, match=r"journal\.sqlite3.*not a database"):
+            open_it(tmp_path)
 
 
 async def test_a_destination_the_journal_was_not_told_of_is_our_own_mistake(journal: Journal) -> None:

@@ -1,0 +1,164 @@
+"""Which table a row found on a page belongs to: told by the number of its values, their kinds, and what they look like."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+import msgspec
+
+from gateway.model import Category, decode
+from gateway.store import checksums
+from gateway.store.damage import is_text_damage
+from gateway.store.pages import Cell, Value
+
+_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+_LOOKS: Mapping[str, str] = {
+    "at": _TIME,
+    "received_at": _TIME,
+    "stored_at": _TIME,
+    "created_at": _TIME,
+    "last_at": _TIME,
+    "pinned_at": _TIME,
+    "recorded_at": _TIME,
+    "valid_from": _TIME,
+    "since": _TIME,
+    "category": "|".join(category.value for category in Category),
+    "state": "held|due|retry|parked",
+    "takes": r"\[.*\]",
+    "payload": r"\{.*\}",
+    "subject": r"\{.*\}",
+    "found": r"\{.*\}",
+    "lost": r"\{.*\}",
+    "detail": r"\{.*\}",
+    "evidence": r".*\.damaged-.*",
+    "epoch": "[0-9a-f]{8}",
+    "day": r"(?:\d{4}-\d\d-\d\d)?",
+    "meta.key": "eui64|name|day|[a-z_]+",
+    "tally.what": r"received|delivered|(?:dropped|lost|resent|edited)\b.*",
+    "tally_days.what": r"received|delivered|(?:dropped|lost|resent|edited)\b.*",
+}
+"""What a column's text must look like, by name, or by table and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A table: its columns as they stand in a record."""
+
+    table: str
+    columns: tuple[str, ...]
+    kinds: tuple[str, ...]
+    needed: tuple[bool, ...]
+    """NOT NULL."""
+    looks: tuple[re.Pattern[str] | None, ...]
+    alias: int | None
+    """The column that is the row id, which a record holds as NULL."""
+    without_rowid: bool
+    key: tuple[str, ...]
+    """What its tree is ordered by."""
+    defaults: int
+    """How many columns at the end may be missing: rows of before they were added."""
+
+
+def shapes(conn: sqlite3.Connection) -> list[Shape]:
+    """Of every table of a sound journal; those with the most to check come first."""
+    tables = conn.execute("SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table'").fetchall()
+    found = [_shape(conn, name, without_rowid=bool(wr)) for name, wr in tables if not name.startswith("sqlite_")]
+    return sorted(found, key=lambda shape: (-sum(look is not None for look in shape.looks), shape.table))
+
+
+def _shape(conn: sqlite3.Connection, table: str, *, without_rowid: bool) -> Shape:
+    rows = conn.execute(f"PRAGMA table_info({table})").fetchall()
+    if without_rowid:  # a record there begins with the key
+        rows.sort(key=lambda row: (row[5] == 0, row[5] or row[0]))
+    columns = tuple(str(row[1]) for row in rows)
+    keys = [i for i, row in enumerate(rows) if row[5]]
+    alias = keys[0] if not without_rowid and len(keys) == 1 and rows[keys[0]][2] == "INTEGER" else None
+    looks = [_LOOKS.get(f"{table}.{name}", _LOOKS.get(name)) for name in columns]
+    spare = 0
+    for row in reversed(rows):
+        if row[5] or (row[3] and row[4] is None):
+            break
+        spare += 1
+    return Shape(
+        table,
+        columns,
+        tuple(str(row[2]) for row in rows),
+        tuple(bool(row[3]) for row in rows),
+        tuple(None if look is None else re.compile(look, re.DOTALL) for look in looks),
+        alias,
+        without_rowid,
+        tuple(str(row[1]) for row in rows if row[5]) if without_rowid else ("rowid",),
+        spare,
+    )
+
+
+def match(cell: Cell, known: Sequence[Shape]) -> tuple[Shape, tuple[Value, ...]] | None:
+    """The table of a row and its values in that table's columns; None for what fits nowhere, such as a row of an index."""
+    for shape in known:
+        if (cell.rowid is None) != shape.without_rowid or not 0 <= len(shape.columns) - len(cell.values) <= shape.defaults:
+            continue
+        values = cell.values
+        if shape.alias is not None:
+            if values[shape.alias] is not None:
+                continue
+            values = (*values[: shape.alias], cell.rowid, *values[shape.alias + 1 :])
+        if all(_fits(shape, index, value) for index, value in enumerate(values)) and _is_genuine(shape, values):
+            return shape, values
+    return None
+
+
+_PYTHON: Mapping[str, tuple[type, ...]] = {"INTEGER": (int,), "TEXT": (str,), "BLOB": (bytes,), "REAL": (float, int)}
+
+
+def _fits(shape: Shape, index: int, value: Value) -> bool:
+    if value is None:
+        return not shape.needed[index]
+    look = shape.looks[index]
+    return isinstance(value, _PYTHON[shape.kinds[index]]) and (look is None or look.fullmatch(str(value)) is not None)
+
+
+def _is_genuine(shape: Shape, values: tuple[Value, ...]) -> bool:
+    """Whether what a row proves of itself holds: checksums where it has them; a report without must be one."""
+    row = dict(zip(shape.columns, values, strict=False))
+    if shape.table == "associations":
+        told = (str(row["device"]), str(row["subject"]), str(row["valid_from"]))
+        return row.get("crc") in {
+            None,
+            checksums.of_association(*told, None if row["valid_to"] is None else str(row["valid_to"])),
+        }
+    return shape.table != "reports" or _is_report(row)
+
+
+def _is_report(row: Mapping[str, Value]) -> bool:
+    payload, raw = str(row["payload"]).encode(), row["raw"]
+    if row.get("crc") is not None:
+        identity = None if row["identity"] is None else str(row["identity"])
+        told = checksums.of_report(str(row["device"]), str(row["category"]), str(row["received_at"]), identity, payload)
+        return checksums.of_row(told, str(row["stored_at"])) == row["crc"] and (
+            isinstance(raw, bytes) and crc32(raw) == row.get("raw_crc")
+        )
+    try:
+        decode(payload)
+    except (msgspec.DecodeError, ValueError):
+        return False
+    return True
+
+
+def damaged_texts(conn: sqlite3.Connection) -> str:
+    """The first table with a text that is none, or nothing: SQLite itself never looks at the bytes of a text."""
+    for shape in shapes(conn):
+        texts = [name for name, kind in zip(shape.columns, shape.kinds, strict=True) if kind == "TEXT" and name != "payload"]
+        if not texts:
+            continue
+        try:
+            for _ in conn.execute(f"SELECT {', '.join(texts)} FROM {shape.table}"):  # noqa: S608 - our own names
+                pass
+        except sqlite3.OperationalError as error:
+            if not is_text_damage(error):
+                raise
+            return f"a text in {shape.table} is damaged"
+    return ""
