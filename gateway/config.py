@@ -20,6 +20,7 @@ from gateway.errors import ConfigError
 from gateway.model import Category, DeviceIdentity, Location, Subject
 from gateway.positions import Place, Positions
 from gateway.settings import Settings
+from gateway.settings.disk import DiskSettings
 from gateway.settings.dispatch import DispatchSettings
 from gateway.settings.fhir import FhirMessageSettings, FhirServerSettings
 from gateway.settings.lab import LabSettings
@@ -68,6 +69,8 @@ class GatewayConfig(Settings):
     """Folder of the journal."""
     keep_days: int = Field(default=30, ge=1, le=3650)
     """Days that reports stay in the journal after every destination is done with them, for replay and export."""
+    disk: DiskSettings = DiskSettings()
+    """How much of the disk the journal has, and what is given up as it fills (docs/disk.md)."""
     terms: Path | None = None
     """Folder of the site's own terminology rows (docs/terms.md); checked like ours, and refused as a whole when one is wrong."""
     metrics: MetricsSettings | None = None

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway import __version__, control, routes
+from gateway import __version__, control, logs, routes
 from gateway.acquire.station import station
 from gateway.acquire.status import DeviceStatus, State
 from gateway.acquire.supervisor import Supervisor
@@ -33,6 +33,7 @@ from gateway.patients import acts
 from gateway.routes import Routes
 from gateway.store import overview
 from gateway.store.journal import Journal
+from gateway.store.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Service:
         self.settings = settings
         self.started = datetime.now(UTC)
         self._journal: Journal
+        self._watch: Watch
         self._crew: Crew
         self._routes: Routes
         self._supervisor: Supervisor
@@ -75,7 +77,9 @@ class Service:
     def _chores(self) -> tuple[Chore, ...]:
         """What runs beside devices and destinations, from when they are started until the gateway stops."""
         return (
+            Chore("disk", self._watch_disk, frozenset({"gateway.disk"})),
             Chore("prune", self._prune, frozenset({"gateway.keep_days"})),
+            Chore("log repeats", logs.tend),
             Chore("metrics", self._serve_metrics, frozenset({"gateway.metrics"})),
         )
 
@@ -95,6 +99,7 @@ class Service:
             "devices": [_device(one) for one in self._supervisor.statuses.values()],
             "destinations": self._routes.status(),
             "commits": journal.commits.as_json(),
+            "room": self._watch.status(),
             "disk": process.disk(self.settings.gateway.data),
             "process": process.figures(),
         }
@@ -102,9 +107,14 @@ class Service:
     async def _build(self, stack: AsyncExitStack) -> None:
         """The rooms, each closed in the reverse order: devices first, the journal last."""
         own = self.settings.gateway
-        self._journal = await Journal.open(own.data, name=own.name, eui64=own.eui64)
+        disk = own.disk
+        self._journal = await Journal.open(
+            own.data, name=own.name, eui64=own.eui64, max_bytes=disk.max_bytes, reserve_bytes=disk.reserve_bytes
+        )
         await self._journal.count_days(ZoneInfo(own.timezone))
         stack.push_async_callback(self._journal.close)
+        self._watch = Watch(self._journal, disk)
+        await self._watch.look()
         self._crew = Crew()
         stack.push_async_callback(self._crew.close)
         self._routes = Routes(self._crew)
@@ -141,6 +151,10 @@ class Service:
         except StoreError as error:
             return str(error)
         return next((one.reason for one in self._supervisor.statuses.values() if one.state is State.HOLDING), "")
+
+    async def _watch_disk(self) -> None:
+        await self._watch.use(self.settings.gateway.disk)
+        await self._watch.run()
 
     async def _prune(self) -> None:
         """Forget, in small steps and now and then, what every destination has been done with for long enough."""

@@ -15,9 +15,9 @@ class DiskSettings(Settings):
     """Marks are shares of what the journal has and could still take; each default is safe."""
 
     max_bytes: int | None = Field(default=None, ge=64 * MIB)
-    """Most bytes of the journal's file; without it the file system is the limit. The log beside it takes up to 16 MiB more."""
+    """Most bytes of the journal's file; without it the file system is the limit."""
     reserve_bytes: int = Field(default=32 * MIB, ge=16 * MIB)
-    """Kept free for recording what receivers acknowledge; half as much again is where devices are not acknowledged any more."""
+    """Kept free for recording what receivers acknowledge; half as much beside it is where intake stops."""
     history_percent: float = Field(default=60, gt=0, lt=100)
     """From here on delivered reports are forgotten before their keep_days, oldest first."""
     waveforms_percent: float = Field(default=70, gt=0, lt=100)

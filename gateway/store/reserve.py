@@ -19,6 +19,8 @@ RESERVE_BYTES = 32 * MIB
 """Eight times the 4 MB to which the write-ahead log grows between checkpoints; less than the log was measured not to suffice."""
 BACK = 1.25
 """Intake that stopped goes on when there is this much more room than where it stops: not commit by commit."""
+PAGES_MAX = 2**32 - 2
+"""SQLite's own limit of a file."""
 STARVED_BYTES = 1 * MIB
 """With less than this free, an error of the disk is taken for want of room."""
 
@@ -79,10 +81,17 @@ class Reserve:
         """Whether the disk, not the quota, ends intake now or soon: free pages are better given back to it."""
         return not self.whole or self._free() < 2 * self._floor
 
+    def use(self, conn: sqlite3.Connection, *, size: int, max_bytes: int | None) -> None:
+        """Another size of the ballast, another quota, from now on; `conn` is the writer's."""
+        if size != self._size:
+            self.give()
+        self._size, self._max_bytes = size, max_bytes
+        self.limit(conn)
+
     def limit(self, conn: sqlite3.Connection) -> None:
-        """Set the file's hard limit on a fresh connection."""
-        if self._max_bytes is not None:
-            conn.execute(f"PRAGMA max_page_count={max(1, self._max_bytes // _pragma(conn, 'page_size'))}")
+        """Set the file's hard limit on a connection."""
+        pages = PAGES_MAX if self._max_bytes is None else max(1, self._max_bytes // _pragma(conn, "page_size"))
+        conn.execute(f"PRAGMA max_page_count={pages}")
 
     def refusal(self, conn: sqlite3.Connection) -> str:
         """Why nothing may be taken in now, or an empty text."""

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from gateway.errors import StoreError
 from gateway.settings.disk import DiskSettings
@@ -42,10 +43,9 @@ class Watch:
     """Looks at the journal's room, and acts. `look` once before the first device is started, then `run`."""
 
     def __init__(self, journal: Journal, settings: DiskSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._journal, self._clock = journal, clock
+        self._journal, self._clock, self._settings = journal, clock, settings
         self._marks = Marks(settings)
         self._sweeps = waiting.sweeps(settings.trend_interval_s)
-        self._settings = settings
         self._window = Window()
         self.state: DiskState | None = None
         """As of the last look."""
@@ -54,6 +54,19 @@ class Watch:
         self._given_up: Counter[str] = Counter()
         self._told_at = -math.inf
         self._log_is_long = False
+
+    async def use(self, settings: DiskSettings) -> None:
+        """Other settings from now on."""
+        if settings == self._settings:
+            return
+        self._settings, self._marks = settings, Marks(settings)
+        self._sweeps = waiting.sweeps(settings.trend_interval_s)
+        reserve = self._journal.reserve
+        await self._journal.write(lambda tx: reserve.use(tx.conn, size=settings.reserve_bytes, max_bytes=settings.max_bytes))
+
+    def status(self) -> dict[str, Any]:
+        """The state for programs; empty before the first look."""
+        return self.state.as_json() if self.state else {}
 
     async def run(self) -> None:
         """Watch until cancelled."""

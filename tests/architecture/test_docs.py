@@ -16,6 +16,7 @@ from gateway import cli, config, driver
 from gateway.errors import ConfigError
 from gateway.readings import Reading
 from gateway.settings import Settings, TlsSettings
+from gateway.settings.disk import DiskSettings
 from gateway.settings.dispatch import DispatchSettings
 from gateway.settings.metrics import MetricsSettings
 from gateway.verify import verify
@@ -218,6 +219,7 @@ def toml(value: Any) -> str:
 
 SECTIONS: dict[str, type[Settings]] = {
     "## [gateway]": config.GatewayConfig,
+    "### disk": DiskSettings,
     "### metrics": MetricsSettings,
     "## [[device]]": config.DeviceConfig,
     "### location": config.LocationConfig,

@@ -71,6 +71,7 @@ GROUND = frozenset(
         "gateway.explain",
         "gateway.histogram",
         "gateway.positions",
+        "gateway.thinning",
     ]
 )
 UPSTAIRS = GROUND | {"gateway.config", "gateway.readings", "gateway.security", "gateway.__version__"}
@@ -81,7 +82,7 @@ ROOMS = {
     "protocols": Room(("protocols",), frozenset(["protocols"])),
     "the ground floor": Room(
         ("gateway/model.py", "gateway/driver.py", "gateway/errors.py", "gateway/settings", "gateway/explain.py", "gateway/positions.py", "gateway/histogram.py",
-         "gateway/readings.py"),
+         "gateway/readings.py", "gateway/thinning.py"),
         GROUND | {"protocols"}, frozenset(["pydantic", "msgspec"]), (IO | CLOCKS) - {"pathlib", "urllib"},
     ),
     "terms": Room(  # package data: the tables, read once
