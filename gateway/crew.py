@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,11 @@ class Chore:
     name: str
     run: Work
     keys: frozenset[str] = frozenset()
+
+
+def reading(chores: Iterable[Chore], keys: Collection[str]) -> list[Chore]:
+    """Those that read one of these keys."""
+    return [chore for chore in chores if not chore.keys.isdisjoint(keys)]
 
 
 class Crew:

@@ -16,12 +16,28 @@ def verify(found: config.Config) -> config.Config:
 
     The site's terms are loaded by this, and stay; when it raises, the terms are what they were.
     """
+    take_over(found)
+    return found
+
+
+def take_over(found: config.Config) -> Callable[[], None]:
+    """`verify`; the answer puts the terms back that were loaded before."""
     undo = _site_terms(found)  # before any driver is imported: its codes may be the site's
     problems = [line for index, device in enumerate(found.device) for line in _problems(found, index, device)]
     if problems:
         undo()
         raise ConfigError("\n".join(problems))
-    return found
+    return undo
+
+
+def warnings(found: config.Config) -> Iterator[str]:
+    """What a person should know of a configuration that can be used all the same."""
+    for destination in found.destination:
+        if getattr(destination, "plain", False):
+            yield f"destination {destination.id}: plain = true: messages travel unencrypted over the network"
+    taken = {category for destination in found.destination for category in destination.takes}
+    if found.device and not taken:
+        yield "no destination takes anything: readings are kept, and sent nowhere"
 
 
 def _site_terms(found: config.Config) -> Callable[[], None]:
