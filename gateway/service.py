@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -23,7 +25,7 @@ from gateway.acquire.status import DeviceStatus, State
 from gateway.acquire.supervisor import Supervisor
 from gateway.config import Config
 from gateway.crew import Chore, Crew
-from gateway.errors import StoreError
+from gateway.errors import DamagedError, StoreError
 from gateway.metrics import process
 from gateway.metrics.exposition import Family
 from gateway.metrics.families import families
@@ -40,6 +42,8 @@ log = logging.getLogger(__name__)
 CONFIGURATION = "configuration"
 PRUNE_S = 3600.0
 """Between two prunings: an hour's worth is small."""
+SALVAGES_MAX, SALVAGES_S = 3, 3600.0
+"""So many new beginnings in so many seconds: a disk that damages what was just salvaged is to be replaced, not worn down."""
 
 
 class Service:
@@ -79,6 +83,7 @@ class Service:
         return (
             Chore("disk", self._watch_disk, frozenset({"gateway.disk"})),
             Chore("prune", self._prune, frozenset({"gateway.keep_days"})),
+            Chore("journal check", self._journal.guard.watch),
             Chore("log repeats", logs.tend),
             Chore("metrics", self._serve_metrics, frozenset({"gateway.metrics"})),
         )
@@ -96,6 +101,7 @@ class Service:
             "eui64": journal.gateway.eui64,
             "version": __version__,
             "started": self.started,
+            "check": journal.guard.progress.as_json(),
             "devices": [_device(one) for one in self._supervisor.statuses.values()],
             "destinations": self._routes.status(),
             "commits": journal.commits.as_json(),
@@ -167,8 +173,21 @@ class Service:
 
 
 def run(settings: Config) -> None:
-    """Run a gateway until SIGINT or SIGTERM."""
-    asyncio.run(_run(settings))
+    """Run a gateway until SIGINT or SIGTERM. A journal that shows itself damaged is salvaged by beginning anew, at once.
+
+    DamagedError when that does not help.
+    """
+    salvaged: deque[float] = deque(maxlen=SALVAGES_MAX)
+    while True:
+        try:
+            asyncio.run(_run(settings))
+        except DamagedError as error:
+            if len(salvaged) == SALVAGES_MAX and time.monotonic() - salvaged[0] < SALVAGES_S:
+                raise
+            salvaged.append(time.monotonic())
+            log.critical("%s", error)
+        else:
+            return
 
 
 async def _run(settings: Config) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from gateway import config, control
+from gateway.cli import soundness
 from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, table
 from gateway.store import overview
 from gateway.store.journal import open_reader
@@ -48,6 +49,8 @@ def _print(found: dict[str, Any]) -> None:
         table("Devices", columns, [_device(one) for one in found["devices"]])
     else:
         print("No gateway is running on this configuration.")
+    for line in soundness.lines(found):
+        print(line)
     states = {one["id"]: one for one in found.get("destinations", ())}
     columns = ("destination", "state", "waiting", "oldest", "held", "parked", "last ack", "where")
     rows = [_route(one, states.get(one["id"], {})) for one in found["journal"]["destinations"]]

@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from gateway.store import statement, status
+from gateway.store.salvages import salvages
 from gateway.store.status import Queue
 
 INCOMPLETE_MAX = 20
@@ -23,6 +24,7 @@ def overview(conn: sqlite3.Connection) -> dict[str, Any]:
             {"id": one.id, "device": one.device, "received_at": one.received_at, "reason": one.reason, "size": len(one.raw)}
             for one in status.incomplete(conn, limit=INCOMPLETE_MAX)
         ],
+        "salvages": salvages(conn),
         "counters": [{"device": c.device, "what": c.what, "n": c.n, "last_at": c.last_at} for c in status.counters(conn)],
     }
 
