@@ -14,6 +14,15 @@ A message says what was got, what was expected, where, and what to do next. It n
 """
 
 
+def place(error: BaseException) -> str:
+    """An unexpected error for the log: its kind and where it was raised. Its words may quote a device or a patient."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    return f"{type(error).__name__}{where}"
+
+
 class WardlinkError(Exception):
     """Anything wardlink says on purpose; its text is fit to be shown to a person."""
 

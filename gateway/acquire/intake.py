@@ -15,7 +15,7 @@ from gateway.acquire.status import DeviceStatus, State
 from gateway.acquire.thinning import Thinning
 from gateway.acquire.turns import Turns
 from gateway.driver import Context
-from gateway.errors import StoreError
+from gateway.errors import StoreError, place
 from gateway.model import Category, Report
 from protocols.sansio import BadFrame, Codec, Event, Fragment, Incomplete, Message, Note
 
@@ -204,10 +204,12 @@ class Intake:
 
     def _failed(self, message: Message[Any], error: Exception) -> Report:
         text = f"driver failed: {type(error).__name__}: {error}"[:FAULT_TEXT_MAX]
-        place = f"{type(error).__name__} at {_place(error)}"
-        if place not in self._faults and len(self._faults) < 16:  # once each: a bug in every message must not fill the log
-            self._faults.add(place)
-            _log.error("%s: the driver %s failed: %s", self._device_id, self._context.driver.id, place, exc_info=error)
+        where = place(error)
+        if where not in self._faults and len(self._faults) < 16:  # once each: a bug in every message must not fill the log
+            self._faults.add(where)
+            about = {"event": "driver failed", "device": self._device_id}
+            driver = self._context.driver.id
+            _log.error("%s: the driver %s failed: %s", self._device_id, driver, where, exc_info=error, extra=about)
         return self._context.report(message, (), category=self._category, notes=(text,))
 
     async def _count(self, what: str, n: int = 1) -> None:
@@ -223,10 +225,3 @@ class Intake:
     def _working(self) -> None:
         if self._status.state is State.HOLDING:
             self._status.change(State.UP, "the journal works again", self._clock.wall())
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"

@@ -84,7 +84,8 @@ class DeviceStatus:
     def change(self, state: State, reason: str, now: datetime) -> None:
         """The device is in `state`, because of `reason`; logged when the state is another one than before."""
         if state is not self.state:
-            _log.info("%s: %s, was %s: %s", self.device_id, state, self.state, reason)
+            about = {"event": "device state", "device": self.device_id}
+            _log.info("%s: %s, was %s: %s", self.device_id, state, self.state, reason, extra=about)
             self.since = now
         self.state, self.reason = state, reason
 

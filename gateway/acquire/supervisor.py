@@ -16,7 +16,7 @@ from gateway.acquire.pump import Pump
 from gateway.acquire.station import Station
 from gateway.acquire.status import DeviceStatus, State
 from gateway.acquire.turns import Turns
-from gateway.errors import LinkError, LocalProtocolError
+from gateway.errors import LinkError, LocalProtocolError, place
 
 _log = logging.getLogger(__name__)
 
@@ -167,11 +167,13 @@ class _Device:
     def _crashed(self, error: Exception) -> str:
         self._pump = None  # its codec may be in no state to go on
         self._status.count("crashed")
-        what = f"{type(error).__name__}: {error}"[:200]
+        what = place(error)
         known = what in self._crashes or len(self._crashes) >= TRACEBACKS_MAX
         if not known:
             self._crashes.add(what)
-        _log.error("%s: crashed, starts again: %s", self._status.device_id, what, exc_info=None if known else error)
+        device = self._status.device_id
+        about = {"event": "device crashed", "device": device}
+        _log.error("%s: crashed, starts again: %s", device, what, exc_info=None if known else error, extra=about)
         return f"crashed: {what}; see the log"
 
     def _change(self, state: State, reason: str) -> None:

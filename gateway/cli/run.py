@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from gateway import config, service
+from gateway import config, logs, service
 from gateway.cli.show import ConfigOption, new_app
 from gateway.verify import verify
 
@@ -28,19 +27,12 @@ class Level(StrEnum):
 @app.command()
 def run(
     path: ConfigOption = config.DEFAULT_PATH,
-    log_level: Annotated[Level, typer.Option(case_sensitive=False, help="patient data only at DEBUG")] = Level.INFO,
+    log_level: Annotated[Level, typer.Option(case_sensitive=False, help="DEBUG, INFO, WARNING or ERROR")] = Level.INFO,
+    log_format: Annotated[logs.Form, typer.Option(help="text, json, journald; auto: journald under systemd")] = logs.Form.AUTO,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT. State changes go to standard error, one line each."""
-    logging.basicConfig(level=log_level.value, format=_format(), stream=sys.stderr)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logs.setup(log_level.value, log_format)
     settings = verify(config.load(path))
     for warning in service.warnings(settings):
         logging.getLogger("wardlink").warning("%s", warning)
     service.run(settings)
-
-
-def _format() -> str:
-    """The journal of systemd has times of its own."""
-    import os
-
-    return "%(levelname)s %(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(levelname)s %(message)s"

@@ -29,6 +29,8 @@ class Retry:
     after_s: float | None = None
     link: bool = False
     """The peer was not reached at all: this says nothing of the message, so it never uses up its tries."""
+    quoted: bool = False
+    """`why` holds the receiver's own words: they may name the patient, so they are shown and kept, and never logged."""
     unsent: bool = False
     """No byte of it has left this machine: it may go out otherwise, with its patient put right, under the same id."""
 

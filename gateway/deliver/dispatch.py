@@ -287,7 +287,7 @@ class Dispatcher:
             self._tell_bug("the destination failed", error)
             return Retry(f"the destination failed: {type(error).__name__}")
         if isinstance(outcome, Refused) and outcome.code in self.settings.refused_retry:
-            return Retry(f"{outcome.code}: {outcome.why}")
+            return Retry(f"{outcome.code}: {outcome.why}", quoted=True)
         return outcome
 
     async def _wait_at_head(self, item: Item, outcome: Retry, cost: Pin, delay_s: float) -> None:
@@ -301,7 +301,7 @@ class Dispatcher:
             cursors.trouble(tx, self.id, why)
 
         await self._store(note)
-        self._say(f"waiting: {why}")
+        self._say(f"waiting: {why}", quoted=outcome.quoted)
         await self._pause(delay_s)
 
     async def _pause_after_streak(self, result: Result) -> bool:
@@ -311,7 +311,7 @@ class Dispatcher:
         await self._flush()
         await self._let_go()
         await self._store(lambda tx: cursors.trouble(tx, self.id, result.reason))
-        self._say(f"waiting: {result.reason}")
+        self._say(f"waiting: {result.reason}", quoted=True)
         await self._pause(self._backoff.delay_s(self._streak - STREAK))
         return True
 
@@ -357,10 +357,11 @@ class Dispatcher:
         """Type and traceback without the error's own text: that may hold patient data."""
         log.error("%s: %s: %s\n%s", self.id, what, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
-    def _say(self, state: str) -> None:
+    def _say(self, state: str, *, quoted: bool = False) -> None:
         if state != self.state:
             if state.startswith("waiting") or self.state.startswith("waiting"):
-                log.info("%s: %s", self.id, state)
+                told = "waiting: the receiver says not now; `wardlink status` has its words" if quoted else state
+                log.info("%s: %s", self.id, told, extra={"event": "destination state", "destination": self.id})
             self.state = state
 
 

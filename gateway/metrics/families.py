@@ -166,15 +166,15 @@ def _journal(status: _Doc) -> list[Family]:
 
 
 def _room(room: _Doc) -> list[Family]:
-    """Headroom in hours; +Inf: as things go, the room never ends."""
+    """Headroom in hours; +Inf: as things go, the room never ends. Nothing while too little was seen to tell."""
     made = []
-    for key, text in (
-        ("headroom_hours", "Hours until devices are not acknowledged any more, as things go now."),
-        ("outage_headroom_hours", "The same if no receiver took anything from now on."),
+    for key, name, text in (
+        ("headroom", "headroom_hours", "Hours until devices are not acknowledged any more, as things go now."),
+        ("outage", "outage_headroom_hours", "The same if no receiver took anything from now on."),
     ):
-        family = Family(f"wardlink_{key}", "gauge", text)
-        hours = room.get(key)
-        if key in room:
+        family = Family(f"wardlink_{name}", "gauge", text)
+        if room.get(key, "measuring") != "measuring":
+            hours = room.get(f"{key}_hours")
             family.add(float("inf") if hours is None else float(hours))
         made.append(family)
     return made

@@ -230,7 +230,7 @@ class FhirDestination:
     def _change(self, state: str) -> None:
         """Say a change of state once."""
         if state and state != self._state:
-            _log.info("destination %s: %s", self.name, state)
+            _log.info("destination %s: %s", self.name, state, extra={"event": "receiver", "destination": self.name})
             self._state = state
 
 

@@ -15,7 +15,7 @@ def outcome(ack: Ack, settings: MllpSettings) -> Outcome:
     if verdict is Verdict.ACCEPT:
         return Accepted(ack.code.value)
     why = _words(ack)
-    return Retry(why) if verdict is Verdict.RETRY else Refused(why, ack.code.value)
+    return Retry(why, quoted=True) if verdict is Verdict.RETRY else Refused(why, ack.code.value)
 
 
 def _errors_verdict(ack: Ack, settings: MllpSettings) -> Verdict | None:

@@ -81,7 +81,7 @@ async def test_a_device_that_crashes_is_restarted_with_a_fresh_codec_and_the_oth
     for _ in range(2):
         await ward.bench.clock.sleeping()
         assert status.state is State.DOWN
-        assert "crashed: ZeroDivisionError: a bug in the codec" in status.reason
+        assert status.reason.startswith("crashed: ZeroDivisionError at ")
         good.say(b"m 9\n")
         await ward.bench.keeper.until(lambda: any(r.device.id == "GOOD" for r in ward.bench.keeper.reports))
         ward.bench.clock.advance(30)
