@@ -85,7 +85,6 @@ class Service:
             Chore("prune", self._prune, frozenset({"gateway.keep_days"})),
             Chore("journal check", self._journal.guard.watch),
             Chore("log repeats", logs.tend),
-            Chore("log repeats", logs.tend),
             Chore("metrics", self._serve_metrics, frozenset({"gateway.metrics"})),
         )
 
