@@ -254,6 +254,7 @@ class Context(Generic[OptionsT]):
         return Report(
             device=device or self.device,
             driver=self.driver.id,
+            driver_version=self.driver.version,
             profile=self.profile,
             category=category,
             received_at=received_at,

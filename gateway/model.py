@@ -231,6 +231,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     category: Category
     received_at: datetime
     observations: tuple[Observation, ...]
+    driver_version: str = "1"
     profile: str = ""
     device_time: datetime | None = None
     clock_offset_s: float | None = None
@@ -286,6 +287,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """8 hex digits, made by the run of the gateway that kept it: no two runs, and no two journals, give out one id."""
     stored_at: datetime
     report: Report
+    late: bool = False
+    """It is sent so late that the message must say so."""
 
     @property
     def key(self) -> str:

@@ -4,8 +4,9 @@ A batch is read, each report gets the patient of its own time, is rendered, and 
 is sent; one commit later records what became of them. A crash anywhere resends the same bytes with the same ids.
 
 Trouble with the link makes the head of the line wait, and everything behind it. A "not now" to a message (AE) makes its
-device wait (order "device") or everything (order "strict"), until its budget is spent and it is parked. A refused message
-is parked at once. Parked ones hold up nothing, but in strict order everything.
+device wait (order "device"), its patient (order "patient") or everything (order "strict"), until its budget is spent and it is
+parked. A refused message is parked at once. Parked ones hold up nothing, but in strict order everything. With `live_first`
+fresh reports go past a backlog, which is sent beside them in short turns.
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import traceback
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 from gateway.deliver.backoff import Backoff
 from gateway.deliver.destination import Accepted, Destination, Outcome, Outgoing, Refused, Retry
+from gateway.deliver.job import Job, Preparation, parked, tell_bug
 from gateway.deliver.messages import Renderer
+from gateway.deliver.pace import Pace
 from gateway.errors import StoreError
-from gateway.model import Category
 from gateway.settings.dispatch import DispatchSettings
-from gateway.store import cursors
-from gateway.store.cursors import Batch, Item, Pin, Result, State
+from gateway.store import audit, cursors
+from gateway.store.cursors import Batch, Item, Lane, Lanes, Pin, Result, State
 from gateway.store.journal import Journal
 from gateway.store.times import utc_now
 from gateway.store.writer import Transaction
@@ -37,10 +39,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-HOLDABLE = frozenset({Category.VITALS, Category.EVENTS, Category.WAVEFORMS})
-"""What means nothing without a patient; lab and QC results travel on their specimen id."""
 POLL_S = 1.0
-"""How soon an act of another process (an association, a replay) is noticed while anything waits for one."""
+"""How soon an act of another process (an association, a replay) is noticed."""
 FLUSH_S = 0.25
 """Outcomes are recorded at least this often: with a slow receiver a batch takes long, and status must not lie."""
 STREAK = 3
@@ -58,20 +58,10 @@ async def wait_for(event: asyncio.Event, timeout_s: float | None) -> None:
             await event.wait()
 
 
-@dataclass(slots=True)
-class _Job:
-    """An item and what is known of it before it is sent: its message, or why there is none."""
-
-    item: Item
-    message: Outgoing | None = None
-    instead: Result | None = None
-    sent: bool = False
-
-
 class Dispatcher:
     """Sends what the journal holds for one destination; `run` until cancelled, one at a time.
 
-    `now`, `wait` and `chance` (0 to 1, for jitter) are the clock, the pauses and the dice; tests bring their own.
+    `now`, `wait`, `poll` and `chance` (0 to 1, for jitter) are the clock, the pauses and the dice; tests bring their own.
     """
 
     def __init__(
@@ -84,6 +74,7 @@ class Dispatcher:
         *,
         now: Callable[[], datetime] = utc_now,
         wait: Wait = wait_for,
+        poll: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.id = destination_id
@@ -92,19 +83,23 @@ class Dispatcher:
         """For people: starting, sending, idle, or what it waits for."""
         self._journal = journal
         self._destination = destination
-        self._renderer = renderer
+        self._preparation = Preparation(destination_id, renderer, self.settings)
         self._now = now
         self._wait = wait
+        self._poll = poll
         self._backoff = Backoff(self.settings.retry_base_s, self.settings.retry_cap_s, self.settings.retry_jitter, chance)
-        self._strict = self.settings.order == "strict"
+        self._order = self.settings.order
+        self._strict = self._order == "strict"
+        self._pace = Pace(self.settings.drain_rate)
         self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._acts = -1
         self._done: list[Result] = []
         self._acknowledged: tuple[str, datetime] | None = None
         self._flushed_at = now()
         self._streak = 0
         self._unreached = 0
-        self._jobs: list[_Job] = []
+        self._jobs: list[Job] = []
         self._turn = asyncio.Lock()
 
     def wake(self) -> None:
@@ -114,6 +109,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Send until cancelled. What was sent and not yet recorded is recorded on the way out."""
         unsubscribe = self._journal.subscribe(self.wake)
+        watch = asyncio.create_task(self._watch(), name=f"{self.id}: acts of people")
         try:
             if not self.settings.hold:
                 await self._store(lambda tx: cursors.free_all_held(tx, self.id))
@@ -122,6 +118,7 @@ class Dispatcher:
                 await self._round()
         finally:
             unsubscribe()
+            watch.cancel()
             with suppress(StoreError):  # then it is sent again, the same bytes: the receiver knows the id
                 await self._leave()
 
@@ -137,6 +134,22 @@ class Dispatcher:
             await self._record()
         if unsent := self._unsent():
             await self._journal.write(lambda tx: cursors.unpin(tx, self.id, unsent))
+
+    async def _watch(self) -> None:
+        """Notice what people do in other processes; "retry" ends a pause."""
+        seen: int | None = None
+        while True:
+            with suppress(StoreError):
+                last, hurry = await self._journal.read(partial(self._acts_since, after=seen))
+                if last != seen:
+                    self._work.set()
+                if hurry:
+                    self._hurry.set()
+                seen = last
+            await self._poll(POLL_S)
+
+    def _acts_since(self, conn: sqlite3.Connection, after: int | None) -> tuple[int, bool]:
+        return audit.last(conn), after is not None and audit.happened(conn, "retry", self.id, after)
 
     async def _round(self) -> None:
         batch = await self._read()
@@ -154,9 +167,16 @@ class Dispatcher:
             destination=self.id,
             now=self._now(),
             limit=self.settings.batch,
-            strict=self._strict,
+            order=self._order,
+            lanes=self._lanes(),
         )
         return await self._stubbornly(lambda: self._journal.read(query))
+
+    def _lanes(self) -> Lanes | None:
+        if not self.settings.live_first:
+            return None
+        turn = self._pace.turn(self._now().timestamp(), self.settings.batch)
+        return Lanes(fresh_s=self.settings.fresh_s, backlog=turn)
 
     async def _notice(self, batch: Batch) -> None:
         """A person did something since: what is held may have its patient now."""
@@ -166,15 +186,16 @@ class Dispatcher:
 
     async def _idle(self, batch: Batch) -> None:
         strictly = self._strict and batch.parked
-        self._say("waiting: a message is parked and the order is strict" if strictly else "idle")
-        timeout_s = POLL_S if batch.held or batch.parked else None
-        if batch.next_retry is not None:
-            due_s = max(0.0, (batch.next_retry - self._now()).total_seconds())
-            timeout_s = due_s if timeout_s is None else min(due_s, timeout_s)
-        await self._wait(self._work, timeout_s)
+        paced = "sending: the backlog is paced" if batch.backlog else "idle"
+        self._say("waiting: a message is parked and the order is strict" if strictly else paced)
+        waits = [max(0.0, (batch.next_retry - self._now()).total_seconds())] if batch.next_retry is not None else []
+        if batch.backlog:
+            waits.append(self._pace.wait_s(self._now().timestamp()))
+        await self._wait(self._work, min(waits, default=None))
 
     async def _deliver(self, batch: Batch) -> None:
-        jobs = self._jobs = [self._prepare(item) for item in batch.items]
+        now = self._now()
+        jobs = self._jobs = [self._preparation.job(item, now) for item in batch.items]
         await self._pin(jobs)
         failed: set[str] = set()
         for job in jobs:
@@ -186,50 +207,33 @@ class Dispatcher:
                 await self._flush()
         await self._flush()
 
-    async def _step(self, job: _Job, blocked: frozenset[str], failed: set[str]) -> bool:
+    async def _step(self, job: Job, blocked: frozenset[str], failed: set[str]) -> bool:
         """Bring one item to a result; True when what follows should be looked at afresh."""
         waited = False
         result: Result | None
         if self._must_follow(job.item, blocked, failed):
             result = _aside(job.item)
         elif job.message is None:
-            result = job.instead or _parked(job.item, "has no message")
+            result = job.instead or parked(job.item, "has no message")
         else:
             result, waited = await self._send(job, job.message)
         if result is None:
             return True
         self._done.append(result)
         if job.sent and result.state is State.RETRY:
-            failed.add(job.item.device)
+            failed.add(job.item.line(self._order))
             waited = await self._pause_after_streak(result) or waited
         return waited or (self._strict and result.state is State.PARKED)
 
     def _must_follow(self, item: Item, blocked: frozenset[str], failed: set[str]) -> bool:
-        """Whether an earlier report of its device waits for another try; what was held or replayed is out of order anyway."""
+        """Whether an earlier report of its line waits for another try; what was held or replayed is out of order anyway."""
         if self._strict or item.state is State.DUE:
             return False
-        return item.device in failed or (item.state is None and item.device in blocked)
+        line = item.line(self._order)
+        return line in failed or (item.state is None and line in blocked)
 
-    def _prepare(self, item: Item) -> _Job:
-        """The message of an item: its pinned bytes, or rendered now; or why it has none."""
-        if item.pin is not None:
-            return _Job(item, Outgoing(id=item.pin.message_id, body=item.pin.body))
-        if item.entry is None:
-            return _Job(item, instead=_parked(item, item.fault))
-        if item.subject is None and self.settings.hold and item.category in HOLDABLE:
-            return _Job(item, instead=Result(item=item, state=State.HELD, reason="no patient is known for its time"))
-        try:
-            return _Job(item, self._renderer(item.entry, item.subject))
-        except Exception as error:  # noqa: BLE001 - a renderer's bug must cost one message, not the destination
-            self._tell_bug(f"report {item.report} cannot be rendered", error)
-            return _Job(item, instead=_parked(item, f"cannot be rendered: {type(error).__name__}"))
-
-    async def _pin(self, jobs: list[_Job]) -> None:
-        pins = [
-            (job.item.report, Pin(job.message.id, job.message.body))
-            for job in jobs
-            if job.message is not None and job.item.pin is None
-        ]
+    async def _pin(self, jobs: list[Job]) -> None:
+        pins = [(job.item.report, job.pin()) for job in jobs if job.fresh]
         if not pins:
             return
         gone = await self._store(lambda tx: cursors.pin(tx, self.id, pins))
@@ -237,18 +241,20 @@ class Dispatcher:
             if job.item.report in gone:
                 job.message, job.instead = None, Result(item=job.item, state=State.GONE)
 
-    async def _send(self, job: _Job, message: Outgoing) -> tuple[Result | None, bool]:
+    async def _send(self, job: Job, message: Outgoing) -> tuple[Result | None, bool]:
         """Send until there is a result; whether the head of the line had to wait for it. None: nothing has left the house."""
-        cost = job.item.pin or Pin(message.id, message.body)
+        cost = job.pin()
         waited = False
         while True:
+            if job.item.lane is Lane.BACKLOG and not waited:
+                self._pace.took()
             async with self._turn:
                 fresh, job.sent = not job.sent and job.item.pin is None, True
                 outcome = await self._attempt(message)
             if not isinstance(outcome, Retry) or not outcome.link:
                 self._unreached = 0
             if not isinstance(outcome, Retry):
-                return self._answered(job.item, outcome), waited
+                return self._answered(job.item, outcome, cost), waited
             if outcome.link:
                 job.sent = not (fresh and outcome.unsent)
                 delay_s = self._backoff.delay_s(self._unreached, outcome.after_s)
@@ -263,18 +269,19 @@ class Dispatcher:
                 return None, True
             waited = True
 
-    def _answered(self, item: Item, outcome: Accepted | Refused) -> Result:
+    def _answered(self, item: Item, outcome: Accepted | Refused, sent: Pin) -> Result:
         self._streak = 0
         if isinstance(outcome, Refused):
-            return _parked(item, outcome.why[:REASON_MAX], outcome.code)
-        self._acknowledged = (outcome.code, self._now())
-        return Result(item=item, state=State.DELIVERED, code=outcome.code, unpin=True)
+            return parked(item, outcome.why[:REASON_MAX], outcome.code)
+        now = self._now()
+        self._acknowledged = (outcome.code, now)
+        return Result(item=item, state=State.DELIVERED, code=outcome.code, unpin=True, sent=sent, at=now)
 
     def _not_now(self, item: Item, outcome: Retry, cost: Pin, delay_s: float) -> Result | None:
         """What a "not now" to the message itself means: parked, aside until later, or (None) the head of the line waits."""
         why = outcome.why[:REASON_MAX]
         if cost.spent_s >= self.settings.retry_budget_h * 3600:
-            return replace(_parked(item, why), unpin=False, tries=cost.tries, spent_s=cost.spent_s)
+            return replace(parked(item, why), unpin=False, tries=cost.tries, spent_s=cost.spent_s)
         if self._strict:
             return None
         later = self._now() + timedelta(seconds=delay_s)
@@ -282,12 +289,20 @@ class Dispatcher:
 
     async def _attempt(self, message: Outgoing) -> Outcome:
         try:
-            outcome = await self._destination.send(message)
+            outcome = await self._timed(message)
         except Exception as error:  # noqa: BLE001 - the contract says that it never raises; the queue survives one that does
-            self._tell_bug("the destination failed", error)
+            tell_bug(self.id, "the destination failed", error)
             return Retry(f"the destination failed: {type(error).__name__}")
         if isinstance(outcome, Refused) and outcome.code in self.settings.refused_retry:
             return Retry(f"{outcome.code}: {outcome.why}", quoted=True)
+        return outcome
+
+    async def _timed(self, message: Outgoing) -> Outcome:
+        """Send, and note how long an answer took."""
+        begun = self._now()
+        outcome = await self._destination.send(message)
+        if not isinstance(outcome, Retry) or not outcome.link:
+            self._pace.answered((self._now() - begun).total_seconds())
         return outcome
 
     async def _wait_at_head(self, item: Item, outcome: Retry, cost: Pin, delay_s: float) -> None:
@@ -322,7 +337,7 @@ class Dispatcher:
 
     def _unsent(self) -> list[int]:
         """The reports of this batch whose bytes were made durable, and have not left."""
-        return [job.item.report for job in self._jobs if job.message is not None and job.item.pin is None and not job.sent]
+        return [job.item.report for job in self._jobs if job.fresh and not job.sent]
 
     async def _flush(self) -> None:
         """Record results; nothing further is sent until that has worked."""
@@ -350,12 +365,11 @@ class Dispatcher:
                 tries += 1
 
     async def _pause(self, seconds: float) -> None:
-        """A pause that nothing shortens: backing off is the point."""
-        await self._wait(asyncio.Event(), seconds)
-
-    def _tell_bug(self, what: str, error: Exception) -> None:
-        """Type and traceback without the error's own text: that may hold patient data."""
-        log.error("%s: %s: %s\n%s", self.id, what, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        """A pause that only a person shortens: backing off is the point."""
+        self._hurry.clear()
+        await self._wait(self._hurry, seconds)
+        if self._hurry.is_set():
+            self._unreached = 0
 
     def _say(self, state: str, *, quoted: bool = False) -> None:
         if state != self.state:
@@ -365,10 +379,6 @@ class Dispatcher:
             self.state = state
 
 
-def _parked(item: Item, reason: str, code: str = "") -> Result:
-    return Result(item=item, state=State.PARKED, reason=reason, code=code, unpin=True)
-
-
 def _aside(item: Item) -> Result:
-    """Waits behind an earlier report of its device; its bytes, never sent, may still change."""
-    return Result(item=item, state=State.RETRY, reason="waits behind an earlier report of its device", unpin=item.pin is None)
+    """Waits behind an earlier report of its line; its bytes, never sent, may still change."""
+    return Result(item=item, state=State.RETRY, reason="waits behind an earlier one", unpin=item.pin is None)

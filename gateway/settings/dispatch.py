@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gateway.settings import Settings
 
@@ -12,8 +12,19 @@ from gateway.settings import Settings
 class DispatchSettings(Settings):
     """How a destination's queue behaves; every default is safe."""
 
-    order: Literal["device", "strict"] = "device"
-    """device: what the receiver does not want holds up its own device only. strict: it holds up everything."""
+    order: Literal["device", "patient", "strict"] = "device"
+    """device: what the receiver does not want yet holds up its own device only. patient: it holds up its patient's messages, of
+    whatever device. strict: it holds up everything, and what it refuses does too."""
+    live_first: bool = False
+    """After an outage fresh reports go at once, past the backlog, which is sent beside them. Ends the order of a device."""
+    fresh_s: float = Field(default=60.0, gt=0, le=86_400)
+    """With live_first: what the journal has held longer than this is backlog."""
+    drain_rate: float = Field(default=0.0, ge=0, le=100_000)
+    """With live_first: messages a second that the backlog may add; fewer while the receiver answers slowly. 0: no limit."""
+    late_after_s: float = Field(default=900.0, gt=0, le=31_536_000)
+    """A report that is sent later than this after it was received counts as late."""
+    mark_late: bool = False
+    """Tell the receiver of late data in the message itself: NTE under OBR, FHIR meta.tag."""
     hold: bool = True
     """Whether vitals, events and waveforms wait for a patient; lab results travel on their specimen id in any case."""
     begin: Literal["oldest", "now"] = "oldest"
@@ -30,3 +41,13 @@ class DispatchSettings(Settings):
     """Codes of refusals (such as AR) that this receiver uses for "not now": tried again instead of parked."""
     batch: int = Field(default=64, ge=1, le=1000)
     """Messages made ready in one commit."""
+
+    @model_validator(mode="after")
+    def _lanes(self) -> DispatchSettings:
+        if self.live_first and self.order != "device":
+            raise ValueError(
+                f'live_first = true lets fresh messages overtake older ones, order = "{self.order}" forbids it: remove one'
+            )
+        if self.drain_rate and not self.live_first:
+            raise ValueError("drain_rate paces the backlog beside fresh messages: add live_first = true, or remove drain_rate")
+        return self

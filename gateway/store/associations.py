@@ -50,6 +50,12 @@ def wearer(conn: sqlite3.Connection, device: str, at: datetime, *, known_at: dat
     return None if row is None or _is_damaged(row) else _association(row[:-1])
 
 
+def by_id(conn: sqlite3.Connection, number: int) -> Association | None:
+    """One version; None when it is not there or its checksum fails."""
+    row = conn.execute(f"SELECT {_COLUMNS}, crc FROM associations WHERE id = ?", (number,)).fetchone()  # noqa: S608 - constants
+    return None if row is None or _is_damaged(row) else _association(row[:-1])
+
+
 def history(
     conn: sqlite3.Connection, device: str | None = None, *, known_at: datetime | None = None, every_version: bool = False
 ) -> list[Association]:

@@ -24,12 +24,14 @@ class Act:
     detail: Mapping[str, str]
 
 
-def record(conn: sqlite3.Connection, *, at: datetime, by: str, act: str, object_id: str, detail: Mapping[str, str]) -> None:
-    """Add an act, inside the caller's transaction."""
-    conn.execute(
+def record(conn: sqlite3.Connection, *, at: datetime, by: str, act: str, object_id: str, detail: Mapping[str, str]) -> int:
+    """Add an act, inside the caller's transaction; its number."""
+    cursor = conn.execute(
         "INSERT INTO audit (at, by_whom, act, object, detail) VALUES (?, ?, ?, ?, ?)",
         (to_text(at), by, act, object_id, msgspec.json.encode(dict(detail)).decode()),
     )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
 
 
 def acts(conn: sqlite3.Connection, *, after: int = 0, limit: int = 1000) -> list[Act]:
@@ -46,3 +48,9 @@ def acts(conn: sqlite3.Connection, *, after: int = 0, limit: int = 1000) -> list
 def last(conn: sqlite3.Connection) -> int:
     """The number of the latest act; it grows with every change that a person makes, in whatever process."""
     return int(conn.execute("SELECT coalesce(max(id), 0) FROM audit").fetchone()[0])
+
+
+def happened(conn: sqlite3.Connection, act: str, object_id: str, after: int) -> bool:
+    """Whether somebody did `act` to `object_id` since the act numbered `after`."""
+    sql = "SELECT 1 FROM audit WHERE id > ? AND act = ? AND object = ? LIMIT 1"
+    return conn.execute(sql, (after, act, object_id)).fetchone() is not None

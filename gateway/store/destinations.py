@@ -11,6 +11,7 @@ from gateway.model import Category
 from gateway.store.writer import Transaction
 
 NOT_TAKEN = "dropped:category no longer taken"
+_PASSED = "SELECT report, device FROM ahead WHERE destination = ? AND category = ?"
 _WITH_DESTINATION = (
     "SELECT m.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'destination'"
 )
@@ -91,6 +92,9 @@ def _drop(tx: Transaction, destination: str, categories: Iterable[str], after: i
     for device, day, n in _per_device(tx, categories, after, upto):
         tx.tally(destination, device, NOT_TAKEN, n, day=day)
     for category in categories:
+        for report, device in tx.conn.execute(_PASSED, (destination, category)).fetchall():
+            tx.tally(destination, device, NOT_TAKEN, -1, day=tx.days.of(report))
+        tx.conn.execute("DELETE FROM ahead WHERE destination = ? AND category = ?", (destination, category))
         tx.conn.execute(
             "DELETE FROM attempts WHERE destination = ? AND report > ?"
             " AND report IN (SELECT id FROM reports WHERE category = ? AND id > ?)",

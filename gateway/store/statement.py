@@ -22,8 +22,10 @@ _TOTAL = "SELECT destination, device, what, n FROM tally"
 _PRESENT = "SELECT destination, device, what, n - elsewhere FROM tally WHERE n <> elsewhere"
 _OF_DAY = "SELECT destination, device, what, n FROM tally_days WHERE day = ?"
 _ASIDE = (
-    "SELECT destination, device, state, count(*) FROM behind WHERE report BETWEEN ? AND ? GROUP BY destination, device, state"
+    "SELECT destination, device, state, count(*) FROM behind WHERE report BETWEEN ? AND ? AND again = 0"
+    " GROUP BY destination, device, state"
 )
+_PASSED = "SELECT destination, device, count(*) FROM ahead WHERE report BETWEEN ? AND ? GROUP BY destination, device"
 _TAKES = "SELECT id, takes, cursor, coalesce(until, 9223372036854775807) FROM destinations ORDER BY id"
 _AHEAD = "SELECT device, count(*) FROM reports WHERE category = ? AND id > ? AND id <= ? GROUP BY device"
 _EVERYTHING = [(0, 2**63 - 1)]
@@ -111,6 +113,8 @@ def _lines(
     for first, last in reports:
         for destination, device, state, n in conn.execute(_ASIDE, (first, last)).fetchall():
             _stand(line(destination, device), state, n)
+        for destination, device, n in conn.execute(_PASSED, (first, last)).fetchall():
+            line(destination, device).waiting -= n
         for destination, device, n in _ahead(conn, first, last):
             line(destination, device).waiting += n
     return [lines[key] for key in sorted(lines)]

@@ -15,6 +15,7 @@ _DESTINATIONS = (
     " FROM destinations ORDER BY id"
 )
 _AHEAD = "SELECT count(*), min(id) FROM reports WHERE category = ? AND id > ? AND id <= ?"
+_PASSED = "SELECT count(*) FROM ahead WHERE destination = ? AND category = ?"
 _DUE = "SELECT count(*), min(received_at) FROM behind WHERE destination = ? AND state IN ('due', 'retry')"
 _PARKED = (
     "SELECT reason, count(*) FROM behind WHERE destination = ? AND state = 'parked' GROUP BY reason ORDER BY 2 DESC LIMIT 100"
@@ -95,6 +96,7 @@ def _queue(
     depth, oldest = conn.execute(_DUE, (destination,)).fetchone()
     for category in msgspec.json.decode(takes, type=list[str]):
         n, first = conn.execute(_AHEAD, (category, cursor, until)).fetchone()
+        n -= conn.execute(_PASSED, (destination, category)).fetchone()[0]
         if n:
             (at,) = conn.execute("SELECT received_at FROM reports WHERE id = ?", (first,)).fetchone()
             depth, oldest = depth + n, at if oldest is None else min(oldest, at)

@@ -28,6 +28,7 @@ _GIVE_UP = """
 DELETE FROM reports WHERE id IN (SELECT value FROM json_each(?))
   AND NOT EXISTS (SELECT 1 FROM behind WHERE behind.report = reports.id)
   AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.report = reports.id)
+  AND NOT EXISTS (SELECT 1 FROM ahead WHERE ahead.report = reports.id)
 RETURNING id, device
 """
 _WAITS = (

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from msgspec import Raw
 
-from gateway.deliver.messages.fhir_codes import ACT_REASON, STATUS
+from gateway.deliver.messages import LATE
+from gateway.deliver.messages.fhir_codes import ACT_REASON, LOCAL, STATUS
 from gateway.deliver.messages.fhir_device import VITAL, Equipment, Metric
 from gateway.deliver.messages.fhir_lab import effective
 from gateway.deliver.messages.fhir_names import create, full_url
@@ -22,7 +23,15 @@ from gateway.model import Category, Entry, Observation, Place, Report, Validity
 from gateway.settings.fhir import FhirMessageSettings
 
 LABS: Final = (Category.LAB, Category.QC)
-_TEST: Final = Meta(security=(Coding(system=ACT_REASON, code="HTEST", display="test health data"),))
+_TEST: Final = (Coding(system=ACT_REASON, code="HTEST", display="test health data"),)
+_LATE: Final = (Coding(system=f"{LOCAL}tag", code="late", display=LATE),)
+_METAS: Final = {
+    (False, False): None,
+    (True, False): Meta(security=_TEST),
+    (False, True): Meta(tag=_LATE),
+    (True, True): Meta(tag=_LATE, security=_TEST),
+}
+"""By (test data, late data)."""
 _UNREAL: Final = frozenset({Validity.TEST, Validity.DEMO})
 _NO_VALUE: Final = Value()
 
@@ -135,7 +144,7 @@ class Writer:
         own = f"{self._before}{index + 1}{'' if alone else 'p'}{self._after}"
         status = self._status(members)
         resource = Resource(
-            meta=_TEST if not _UNREAL.isdisjoint([o.validity for o in members]) else None,
+            meta=_METAS[not _UNREAL.isdisjoint([o.validity for o in members]), context.entry.late],
             identifier=(Identifier(system=context.system, value=own),),
             based_on=context.orders,
             status=status,

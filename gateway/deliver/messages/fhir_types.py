@@ -93,6 +93,7 @@ class ReferenceRange(Element, frozen=True, kw_only=True):
 class Meta(Element, frozen=True, kw_only=True):
     """Labels of a resource."""
 
+    tag: tuple[Coding, ...] = ()
     security: tuple[Coding, ...] = ()
 
 

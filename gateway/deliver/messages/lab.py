@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.deliver.destination import Outgoing
-from gateway.deliver.messages import Renderer
+from gateway.deliver.messages import LATE, Renderer
 from gateway.deliver.messages.hl7 import Head, gateway_ei, given_subject, hd, private_system, stamps
 from gateway.deliver.messages.lab_rows import Rows
 from gateway.deliver.messages.values import absent, converted
@@ -73,7 +73,7 @@ class _Writer:
         reported = self._stamp(report.device_time or report.received_at)
         middle = [self._service(report, observations), "", "", when, "", "", "", "", "", "", received]
         obr = segment("OBR", "1", placer, filler, *middle, "", "", "", "", "", "", "", reported, "", "", status)
-        return [*orc, obr, *self._notes(report)]
+        return [*orc, obr, *self._notes(report, late=entry.late)]
 
     def _service(self, report: Report, observations: Sequence[Observation]) -> str:
         """OBR-4: the one observation's own code, else the one test ordered, else what the site calls a laboratory report."""
@@ -95,12 +95,14 @@ class _Writer:
         times = [observation.time for observation in observations if observation.time is not None]
         return self._stamp(min(times, default=report.device_time or report.received_at))
 
-    def _notes(self, report: Report) -> list[str]:
-        """NTE under OBR: the device's remarks, and how far its clock is off, as its times travel unchanged."""
+    def _notes(self, report: Report, *, late: bool) -> list[str]:
+        """NTE under OBR: the device's remarks, how far its clock is off, as its times travel unchanged, and that it is late."""
         notes = [note for note in report.notes if note] if self._settings.notes else []
         offset = report.clock_offset_s
         if offset is not None and abs(offset) > self._settings.clock_note_s:
             notes.append(f"device clock minus gateway clock: {offset:+.0f} s")
+        if late:
+            notes.append(LATE)
         return [segment("NTE", str(number), "L", escape(note)) for number, note in enumerate(notes, 1)]
 
     def _spm(self, report: Report) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.deliver.destination import Outgoing
-from gateway.deliver.messages import Renderer
+from gateway.deliver.messages import LATE, Renderer
 from gateway.deliver.messages.containment import DEVICE_CLOCK, GATEWAY_CLOCK, base_of
 from gateway.deliver.messages.hl7 import CACHE_MAX, Head, dtm, gateway_ei, shifted, stamps
 from gateway.deliver.messages.pcd01_rows import TEXT, Device, Metric, Row
@@ -81,7 +81,7 @@ class _Writer:
         placer = filler if self._settings.placer else ""
         collector = escape(report.given.operator)
         obr = f"OBR|{number}|{placer}|{filler}|{device.service}|||{self._stamp(start)}|||{collector}".rstrip("|") + "\r"
-        return obr + (self._nte(report.notes) if number == 1 else "")
+        return obr + (self._remarks(entry) if number == 1 else "")
 
     def _obx(
         self, lines: list[str], rows: list[Row], observations: Sequence[Observation], report: Report, device: Device
@@ -148,7 +148,16 @@ class _Writer:
         shown = now if report.device_time is None else dtm(report.device_time, self._settings.time_digits)
         return f"{head}{shown}||||||R|||{now}\r"
 
+    def _remarks(self, entry: Entry) -> str:
+        """Under the first OBR: that the data are late, and the device's remarks on the whole."""
+        remarks = entry.report.notes if self._settings.notes else ()
+        return _nte((LATE, *remarks) if entry.late else remarks)
+
     def _nte(self, notes: tuple[str, ...]) -> str:
-        """One NTE, its comments as repetitions: TF-2 allows no second one."""
-        text = "~".join(escape(note) for note in notes if note) if self._settings.notes else ""
-        return f"NTE|1||{text}\r" if text else ""
+        return _nte(notes) if self._settings.notes else ""
+
+
+def _nte(notes: tuple[str, ...]) -> str:
+    """One NTE, its comments as repetitions: TF-2 allows no second one."""
+    text = "~".join(escape(note) for note in notes if note)
+    return f"NTE|1||{text}\r" if text else ""

@@ -24,45 +24,49 @@ START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
 class Clock:
-    """Time that only pauses move. An idle dispatcher waits for work or for `tick`."""
+    """Time that only pauses move. An idle dispatcher waits for work; what others did it learns at a `tick`."""
 
     def __init__(self) -> None:
         self.time = START + timedelta(hours=1)
         self.pauses: list[float] = []
         self._work: asyncio.Event | None = None
         self._tick = asyncio.Event()
+        self._looked = True
         self._changed = asyncio.Event()
 
     def now(self) -> datetime:
         return self.time
 
     async def wait(self, event: asyncio.Event, timeout_s: float | None) -> None:
-        if timeout_s is not None and timeout_s != POLL_S:
+        if timeout_s is not None:
             self.pauses.append(timeout_s)
             self.time += timedelta(seconds=timeout_s)
             await asyncio.sleep(0)
             return
         self._work = event
         self._changed.set()
-        waiting = [asyncio.ensure_future(one.wait()) for one in (event, self._tick)]
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            await event.wait()
         finally:
             self._work = None
-            self._tick.clear()
-            for one in waiting:
-                one.cancel()
+
+    async def poll(self, _seconds: float) -> None:
+        self._looked = True
+        self._changed.set()
+        await self._tick.wait()
+        self._tick.clear()
 
     async def quiet(self) -> None:
         """Until there is nothing to do but to wait."""
         async with asyncio.timeout(30):
-            while self._work is None or self._work.is_set() or self._tick.is_set():
+            while self._work is None or self._work.is_set() or self._tick.is_set() or not self._looked:
                 self._changed.clear()
                 await self._changed.wait()
 
     def tick(self, seconds: float = POLL_S) -> None:
         """A poll is due."""
         self.time += timedelta(seconds=seconds)
+        self._looked = False
         self._tick.set()
 
 
@@ -143,6 +147,7 @@ class Bench:
             settings,
             now=self.clock.now,
             wait=self.clock.wait,
+            poll=self.clock.poll,
             chance=lambda: 0.5,
         )
         task = asyncio.create_task(dispatcher.run())

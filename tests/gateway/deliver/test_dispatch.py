@@ -467,7 +467,7 @@ async def test_outcomes_said_twice_count_once(bench: Bench) -> None:
     """After a failed sync nobody knows whether the commit took, so the dispatcher says it again."""
     await bench.keep("D1", "1", "2")
     journal = bench.journal
-    batch = await journal.read(lambda conn: cursors.batch(conn, "engine", now=bench.clock.now(), limit=9, strict=False))
+    batch = await journal.read(lambda conn: cursors.batch(conn, "engine", now=bench.clock.now(), limit=9, order="device"))
     await journal.write(lambda tx: cursors.pin(tx, "engine", [(item.report, Pin("x", b"y")) for item in batch.items]))
     results = [Result(item=item, state=State.DELIVERED, unpin=True) for item in batch.items]
     for _ in range(2):

@@ -69,7 +69,7 @@ async def by_day(journal: Journal) -> dict[str, Told]:
 async def settle(journal: Journal, state: State, limit: int = 100) -> None:
     """What is next gets this outcome."""
     batch = await journal.read(
-        lambda conn: cursors.batch(conn, "engine", now=datetime(2030, 1, 1, tzinfo=UTC), limit=limit, strict=False)
+        lambda conn: cursors.batch(conn, "engine", now=datetime(2030, 1, 1, tzinfo=UTC), limit=limit, order="device")
     )
     results = [Result(item=item, state=state, reason="no such patient", unpin=True) for item in batch.items]
     await journal.write(lambda tx: cursors.settle(tx, "engine", results))

@@ -38,7 +38,7 @@ async def fill(journal: Journal, make_report: MakeReport) -> int:
 
 async def deliver_all(journal: Journal, kept: int) -> None:
     """Everything a dispatcher writes for the reports kept: pins, then outcomes."""
-    while items := (await journal.read(lambda conn: cursors.batch(conn, "engine", now=utc_now(), limit=8, strict=False))).items:
+    while items := (await journal.read(lambda conn: cursors.batch(conn, "engine", now=utc_now(), limit=8, order="device"))).items:
         pins = [(item.report, Pin(f"id{item.report}", os.urandom(5600))) for item in items]
         results = [Result(item=item, state=State.DELIVERED, unpin=True) for item in items]
         await journal.write(partial(cursors.pin, destination="engine", pins=pins))

@@ -310,7 +310,7 @@ async def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
 
 async def test_a_destination_the_journal_was_not_told_of_is_our_own_mistake(journal: Journal) -> None:
     with pytest.raises(LocalProtocolError, match=r"Journal\.use first"):
-        await journal.read(lambda conn: cursors.batch(conn, "engine", now=AT, limit=1, strict=False))
+        await journal.read(lambda conn: cursors.batch(conn, "engine", now=AT, limit=1, order="device"))
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:

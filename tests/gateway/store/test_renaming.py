@@ -25,7 +25,7 @@ VITALS = frozenset({Category.VITALS})
 
 
 async def batch(journal: Journal, destination: str) -> cursors.Batch:
-    query = partial(cursors.batch, destination=destination, now=AT, limit=10, strict=False)
+    query = partial(cursors.batch, destination=destination, now=AT, limit=10, order="device")
     return await journal.read(query)
 
 

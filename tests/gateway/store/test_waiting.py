@@ -54,7 +54,7 @@ async def seconds_left(journal: Journal, device: str = "4E-044") -> list[float]:
 
 
 async def batch(journal: Journal, destination: str = "engine", limit: int = 64) -> Batch:
-    return await journal.read(partial(cursors.batch, destination=destination, now=utc_now(), limit=limit, strict=False))
+    return await journal.read(partial(cursors.batch, destination=destination, now=utc_now(), limit=limit, order="device"))
 
 
 async def test_waiting_trends_are_thinned_device_by_device_and_counted(journal: Journal, make_report: MakeReport) -> None:
