@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 from gateway.acquire.clock import Clock, SystemClock
 from gateway.acquire.links import Connection, Link, parse_link
 from simulators.host import host
 from simulators.lab.astm import AstmSimulator
+from simulators.lab.astm_sender import Result
 from simulators.scenario import Scenario
 from tests.faults.world import POLL_S
 
@@ -19,11 +20,19 @@ START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 class Analyzer:
     """The simulated analyzer in this process, over TCP to a gateway: what it sent and had acknowledged is the oracle.
 
-    `on_write` is called after each of its writes with what was written; `stop` ends it.
+    `on_write` is called after each of its writes with what was written, `on_acknowledged` at once with a result that the gateway
+    has acknowledged; `stop` ends it.
     """
 
-    def __init__(self, port: int, seed: int, on_write: Callable[[bytes], Awaitable[None]] | None = None, **options: str) -> None:
-        self.device = AstmSimulator(Scenario(seed, START), options)
+    def __init__(
+        self,
+        port: int,
+        seed: int,
+        on_write: Callable[[bytes], Awaitable[None]] | None = None,
+        on_acknowledged: Callable[[Result], None] | None = None,
+        **options: str,
+    ) -> None:
+        self.device = _Attentive(Scenario(seed, START), options, on_acknowledged or _unheard)
         self._link = _Watched(parse_link(f"tcp://127.0.0.1:{port}").link(), on_write)
         self._task: asyncio.Task[None] | None = None
 
@@ -40,9 +49,31 @@ class Analyzer:
         self.device._count = max(1, self.device._made)
 
     @property
+    def sessions(self) -> int:
+        """How often it asked for the line."""
+        return self.device._sender.sessions
+
+    @property
     def halfway(self) -> bool:
         """Whether the gateway has acknowledged a part of a message, and not all."""
         return self.device._sender.halfway
+
+
+class _Attentive(AstmSimulator):
+    """An analyzer that says when a result of its own was acknowledged, at once."""
+
+    def __init__(self, scenario: Scenario, options: Mapping[str, str], on_acknowledged: Callable[[Result], None]) -> None:
+        super().__init__(scenario, options)
+        self._on_acknowledged = on_acknowledged
+
+    def receive(self, data: bytes, now: float) -> None:
+        before = len(self.acknowledged)
+        super().receive(data, now)
+        for result in self.acknowledged[before:]:
+            self._on_acknowledged(result)
+
+
+def _unheard(_result: Result) -> None: ...
 
 
 class _Hasty(SystemClock):

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from gateway import control
 from simulators import pki
 from simulators.receiving.control import tell
 from simulators.receiving.keeping import FILE, Row, rows
+from tests.faults.shim import Shim
 
 WARDLINK = str(Path(sys.executable).with_name("wardlink"))
 PATIENCE_S = 30.0
@@ -45,10 +46,17 @@ def until(condition: Callable[[], T], what: str, patience_s: float = PATIENCE_S)
 class Process:
     """A command of ours that runs until it is told to stop; what it says is in its log."""
 
-    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+    def __init__(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.log = log
         with log.open("ab") as file:
-            self._popen = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+            self._popen = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+                env={**os.environ, **(environment or {})},
+            )
 
     @property
     def running(self) -> bool:
@@ -67,6 +75,10 @@ class Process:
         """kill -9, and the corpse is taken away."""
         self._popen.kill()
         self._popen.wait(PATIENCE_S)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._popen.send_signal(number)
 
     def stop(self) -> int:
         """SIGTERM; its exit code."""
@@ -121,6 +133,14 @@ class World:
         self._processes: list[Process] = []
         self._ports = _free_ports()
         self._names = itertools.count(1)
+        self.shim: Shim | None = None
+        """Around every process that works on the data, once `watch` was called."""
+
+    def watch(self) -> Shim:
+        """From now on the data folder is watched, the clock can be set, the gateway can be killed at an act of its own."""
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        self.shim = Shim(self.folder, self.data)
+        return self.shim
 
     @functools.cached_property
     def pki(self) -> tuple[pki.Pki, pki.BadPki]:
@@ -143,7 +163,10 @@ class World:
 
     def run(self, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """A `wardlink` command to its end."""
-        return subprocess.run([WARDLINK, *arguments], input=stdin, capture_output=True, timeout=PATIENCE_S, check=False)
+        environment = {**os.environ, **(self.shim.environment if self.shim else {})}
+        return subprocess.run(
+            [WARDLINK, *arguments], input=stdin, capture_output=True, timeout=PATIENCE_S, check=False, env=environment
+        )
 
     def ask(self, *arguments: str, expect: int = 0) -> str:
         """A command on this configuration to its end, which must be `expect`; what it said on stdout."""
@@ -151,13 +174,15 @@ class World:
         assert done.returncode == expect, (arguments, done.returncode, done.stdout, done.stderr)
         return done.stdout.decode()
 
-    def start(self, *arguments: str) -> Process:
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Process:
         """A `wardlink` command that runs beside the test."""
-        return self._started(Process([WARDLINK, *arguments], self.folder / f"{next(self._names)}-{arguments[0]}.log"))
+        log = self.folder / f"{next(self._names)}-{arguments[0]}.log"
+        return self._started(Process([WARDLINK, *arguments], log, environment))
 
     def gateway(self, *, wait: bool = True) -> Process:
         """Start the gateway; with `wait`, until it answers for itself."""
-        process = self.start("run", "--config", str(self.config))
+        environment = self.shim.mortal if self.shim else None
+        process = self.start("run", "--config", str(self.config), environment=environment)
         if wait:
             until(lambda: self.status() is not None or not process.running, "the gateway is up")
             assert process.running, process.said()
@@ -235,6 +260,8 @@ class World:
         for process in reversed(self._processes):
             if process.running:
                 process.kill()
+        if self.shim is not None:
+            self.shim.close()
 
     def _started(self, process: Process) -> Process:
         self._processes.append(process)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.faults import hl7
 from tests.faults.analyzer import Analyzer
 from tests.faults.world import Process, Receiver, World, in_a_world
 
@@ -25,13 +26,7 @@ def analyzer() -> type[Analyzer]:
     return Analyzer
 
 
-def _fields(body: str, segment: str, number: int) -> list[str]:
-    found = [line.split("|") for line in body.split("\r")]
-    shift = segment == "MSH"  # MSH-1 is the separator itself
-    return [row[number - shift] if number - shift < len(row) else "" for row in found if row[0] == segment]
-
-
 @pytest.fixture
 def fields() -> Callable[[str, str, int], list[str]]:
     """`fields(message, "OBX", 5)`: that field of every such segment, read without our own parser."""
-    return _fields
+    return hl7.fields
