@@ -117,6 +117,7 @@ class AstmOptions(Options):
     """One analyzer."""
 
     maker: str = ""
+    makers: dict[str, str] = Field(default_factory=dict)
     models: tuple[str, ...] = ()
     evidence: Literal["capture", "document", "general"] = "general"
     source: str = ""
@@ -150,6 +151,8 @@ class AstmOptions(Options):
 
     value: tuple[int, ...] = ()
     not_values: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     exponent: int = Field(default=0, ge=0)
     scientific: bool = False
     decimal_comma: bool = False

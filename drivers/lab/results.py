@@ -25,6 +25,7 @@ NOTES_MAX = 100
 """Notes of one result or report: the most seen are some thirty alarms of a blood count."""
 
 _LOINC = re.compile(r"(\d{1,7})-(\d)\Z")
+_WORD = re.compile(r"[^\W_]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{200,}={0,2}\Z")
 _TEST_MODES = ("T", "D")
 """H.12: training, debugging. Their values are no patient's."""
@@ -35,9 +36,10 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
     record = result.record
     scope = {**around, "R": record}
     code, rest, device_loinc = identify(record, 3, options)
-    found, others = _value(record, code, options)
+    found, others = _withheld(record, options) or _value(record, code, options)
     unit, vendor_unit = _unit(record, code, options)
-    loinc, unit, doubt = _loinc(code, unit, device_loinc, scope, options)
+    unknown = bool(vendor_unit) and unit is None and vendor_unit not in options.units
+    loinc, unit, doubt = _loinc(code, unit, device_loinc, scope, options, unknown=unknown)
     status, validity = _state(scope, found, options)
     interval, more = values.reference_range(record, 6, decimal_comma=options.decimal_comma)
     numeric = found.kind is Kind.NUMERIC or (found.text is None and (unit is not None or loinc is not None))
@@ -110,13 +112,29 @@ def _value(record: Record, code: str, options: AstmOptions) -> tuple[Value, tupl
     parts = tuple("" if part in words else part for part in record.components(4))
     repeats = tuple(text for n in range(1, record.repeats(4)) if (text := "^".join(record.components(4, n)).strip("^ ")))
     known = options.analytes.get(code)
-    found, others = values.choose(parts, options.value, options.reading)
+    found, others = values.choose(parts, _order(parts, options), options.reading)
     if options.exponent and options.exponent <= len(parts):
         exponent = parts[options.exponent - 1]
         found, others = values.scaled(found, exponent), tuple(other for other in others if other != exponent.strip())
     if known is not None and known.kind is Kind.TEXT and found.text is not None:
         found = Value(Kind.TEXT, f"{found.comparator}{found.text}")
     return found, others + repeats + words
+
+
+def _withheld(record: Record, options: AstmOptions) -> tuple[Value, tuple[str, ...]] | None:
+    """No value, where a flag says that there is none and R.4 has a code behind an empty place; else None."""
+    if record.component(4, 1).strip() or not any(flag in options.withheld for flag in values.flags(record, 7, {})):
+        return None
+    said = tuple(filter(None, (part.strip() for part in record.components(4))))
+    return values.NO_VALUE._replace(validity=Validity.INVALID), said
+
+
+def _order(parts: tuple[str, ...], options: AstmOptions) -> tuple[int, ...]:
+    """Which components of R.4 to try: the profile's, or the second alone where the first is its verdict (Elecsys: -1^0.303)."""
+    if options.value or len(parts) < 2 or parts[0].strip() not in options.verdicts or any(parts[2:]):
+        return options.value
+    number = values.value(parts[1], options.reading)
+    return (2,) if number.kind is Kind.NUMERIC and "." in (number.text or "") else ()
 
 
 def is_image(record: Record, options: AstmOptions) -> bool:
@@ -152,15 +170,16 @@ def _unit(record: Record, code: str, options: AstmOptions) -> tuple[str | None, 
 
 
 def _loinc(
-    code: str, unit: str | None, claimed: str, scope: Scope, options: AstmOptions
+    code: str, unit: str | None, claimed: str, scope: Scope, options: AstmOptions, *, unknown: bool
 ) -> tuple[str | None, str | None, tuple[str, ...]]:
     """The LOINC, the unit as it is written beside it, and a doubt.
 
-    The terms decide; what the device claims counts only where they are silent, hold that code and its check digit is right.
+    The terms decide, but not on a unit that is `unknown`, for a LOINC follows the unit; what the device claims counts only where
+    they are silent, hold that code and its check digit is right.
     """
     known = options.analytes.get(code)
     term = (known.term if known is not None else "") or code
-    analyte = terms.analyte(options.maker or _sender(scope), term, unit, specimen=_specimen(scope, options))
+    analyte = None if unknown else terms.analyte(_maker(scope, options), term, unit, specimen=_specimen(scope, options))
     if analyte is not None:
         return analyte.loinc.code, unit and analyte.ucum, ()
     if not claimed or _credible(claimed, unit):
@@ -175,9 +194,13 @@ def _credible(claimed: str, unit: str | None) -> bool:
     return unit is None or terms.dimension(unit) in properties.allowed(held.property, unit)
 
 
-def _sender(scope: Scope) -> str:
-    """Who the analyzer says it is (H.5): some name their maker there."""
-    return " ".join(read(scope, f"H.5.{n}") for n in range(1, 4))
+def _maker(scope: Scope, options: AstmOptions) -> str:
+    """The profile's maker, else what H.5 tells: some analyzers name their maker there, some a product of only one maker."""
+    if options.maker:
+        return options.maker
+    said = " ".join(read(scope, f"H.5.{n}") for n in range(1, 4))
+    words = _WORD.findall(said.casefold())
+    return " ".join((said, *(maker for product, maker in options.makers.items() if product.casefold() in words)))
 
 
 def _specimen(scope: Scope, options: AstmOptions) -> str:

@@ -12,25 +12,28 @@ from gateway.driver import Options
 
 
 class RuleKind(StrEnum):
-    """The four sorts of rule."""
+    """The five sorts of rule."""
 
     FIELD_EQUALS = "FIELD_EQUALS"
     FIELD_CONTAINS = "FIELD_CONTAINS"
+    FIELD_PRESENT = "FIELD_PRESENT"
     SPECIMEN_ID_PREFIX = "SPECIMEN_ID_PREFIX"
     SPECIMEN_ID_REGEX = "SPECIMEN_ID_REGEX"
 
 
 class Rule(Options):
-    """One rule: FIELD_* looks at `field`, SPECIMEN_ID_* at the specimen id that the profile found."""
+    """One rule: FIELD_* looks at `field`, SPECIMEN_ID_* at the id that the profile found; FIELD_PRESENT needs no `value`."""
 
     rule: RuleKind
-    value: str = Field(min_length=1)
+    value: str = ""
     field: At | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Rule:
         if self.rule.startswith("FIELD") and self.field is None:
             raise ValueError(f'{self.rule} needs a field, like "O.16.1"')
+        if not self.value and self.rule is not RuleKind.FIELD_PRESENT:
+            raise ValueError(f"{self.rule} needs a value to look for")
         if self.rule is RuleKind.SPECIMEN_ID_REGEX:
             try:
                 re.compile(self.value)
@@ -45,6 +48,8 @@ class Rule(Options):
                 return self.field is not None and read(scope, self.field) == self.value
             case RuleKind.FIELD_CONTAINS:
                 return self.field is not None and self.value in read(scope, self.field)
+            case RuleKind.FIELD_PRESENT:
+                return self.field is not None and read(scope, self.field) != ""
             case RuleKind.SPECIMEN_ID_PREFIX:
                 return specimen_id.startswith(self.value)
             case RuleKind.SPECIMEN_ID_REGEX:

@@ -25,6 +25,8 @@ NUMBER_MAX = 40
 _COMPARED = re.compile(r"(<=|>=|<|>|≤|≥)\s*(\S+)\Z")
 _COMPARATORS = {"≤": "<=", "≥": ">="}
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,2}\Z")
+_PLAINLY_SCIENTIFIC = re.compile(r"[+-]?\d\.\d+[eE][+-]\d{2}\Z")
+"""What only a number is written as: "1.45E+03", not "1E5", which may be a name."""
 _EXPONENT = re.compile(r"[+-]?\d{1,2}\Z")
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})\s*(?:to|-|\u2013|\.\.)\s*({_NUMBER})\Z", re.IGNORECASE)
@@ -57,8 +59,16 @@ class Reading(NamedTuple):
 
 
 def value(text: str, how: Reading) -> Value:
-    """The value that a text is."""
+    """The value that a text is; a "?" before a number (Radiometer: "?7.412") says that it is questionable."""
     text = text.strip()
+    if text[:1] == "?":
+        doubted = _value(text[1:].strip(), how)
+        if doubted.kind is Kind.NUMERIC:
+            return doubted._replace(validity=Validity.QUESTIONABLE)
+    return _value(text, how)
+
+
+def _value(text: str, how: Reading) -> Value:
     if not text:
         return NO_VALUE
     for pattern, reason in how.absent:
@@ -160,7 +170,7 @@ def _number(text: str, how: Reading) -> str | None:
         text = _COMMA.sub(".", text, count=1)
     if _BARE_POINT.match(text):
         text = text[:-1]
-    if how.scientific and _SCIENTIFIC.match(text):
+    if (_SCIENTIFIC if how.scientific else _PLAINLY_SCIENTIFIC).match(text):
         return f"{Decimal(text):f}"
     return decimal_text(text)
 

@@ -13,6 +13,7 @@ from gateway.terms import analytes, checks, conversions, reading, spellings, voc
 from gateway.terms.choice import choose, written
 from gateway.terms.entries import Analyte, Loinc, Spelling, Term, Unit
 from gateway.terms.ucum import dimension
+from gateway.terms.usual import usual
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
 _DIGITS_MAX = 40
@@ -83,9 +84,13 @@ def spelling(text: str) -> Spelling | None:
     """What a device's unit text means; None: unknown, keep the device's text.
 
     The exact text goes first, then a UCUM unit of the tables, then the one meaning its letters have in any case; but a text
-    that is UCUM as it stands (Mg, ML) is not taken for another unit.
+    that is UCUM as it stands (Mg, ML) is not taken for another unit. Then all of it once more, written as is usual.
     """
     text = text.strip()
+    return _meaning(text) or _meaning(usual(text))
+
+
+def _meaning(text: str) -> Spelling | None:
     known = spellings.spellings().get(text)
     if known is None and text in _table_ucums():
         known = Spelling(text, "")

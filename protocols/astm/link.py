@@ -116,6 +116,8 @@ class Receiver:
     """Something was lost since the last accepted frame."""
     _heard: bool
     _restarts: bool
+    _unnumbered: bool
+    """The frames of this session have no numbers: its first had none."""
     _transfer: bool
 
     def __init__(self, profile: LinkProfile | None = None) -> None:
@@ -237,6 +239,8 @@ class Receiver:
             return self._refuse(frame, "checksum")
         number, text = self._numbered(frame.body)
         begins = is_header(text.lstrip(b" \t"))
+        if begins and number < 0 and self._accepted is None and self._profile.frame_numbers == "if-present":
+            self._unnumbered = True
         if not self._transfer:
             if self._profile.mode == "framed" or not begins:
                 return self._refuse(frame, "outside a session")
@@ -258,15 +262,16 @@ class Receiver:
 
     def _numbered(self, body: bytes) -> tuple[int, bytes]:
         """(frame number, text); the number is -1 where there is none."""
-        if self._profile.frame_numbers == "absent":
+        if self._profile.frame_numbers == "absent" or self._unnumbered:
             return -1, body
         return (body[0] - 0x30, body[1:]) if body[:1] in _DIGITS else (-1, body)
 
     def _follows(self, number: int) -> bool:
         rule = self._profile.frame_numbers
-        if rule in ("ignored", "absent") or number == (self._number + 1) % 8:
+        if rule in ("ignored", "absent") or self._unnumbered or number == (self._number + 1) % 8:
             return True
-        return number == 1 and self._message is None and (rule == "restart-per-message" or self._restarts)
+        restarts = rule in ("restart-per-message", "if-present") or self._restarts
+        return number == 1 and self._message is None and restarts
 
     def _accept(self, frame: Frame, number: int, text: bytes) -> list[Event[AstmMessage]]:
         message = self._message or _Transmission(frame.at)
@@ -345,7 +350,7 @@ class Receiver:
         self._number = 0
         self._accepted = None
         self._refused = b""
-        self._damaged = self._heard = self._restarts = False
+        self._damaged = self._heard = self._restarts = self._unnumbered = False
         self._transfer = self._scanner.transfer = False
         self._scanner.bare = self._profile.mode != "framed"
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 Mode: TypeAlias = Literal["auto", "framed", "records"]
 Checksum: TypeAlias = Literal["required", "if-present", "none"]
 FrameEnd: TypeAlias = Literal["CRLF", "CR", "LF", "none"]
-FrameNumbers: TypeAlias = Literal["standard", "restart-per-message", "ignored", "absent"]
+FrameNumbers: TypeAlias = Literal["standard", "restart-per-message", "if-present", "ignored", "absent"]
 
 FRAME_MAX = 64_000
 """Bytes of a frame with its overhead (LIS01-A2 §6.3.1.2); E1381-95 allowed 247."""
@@ -26,7 +26,8 @@ class LinkProfile:
     `checksum`: "if-present" accepts a frame without one, "none" never looks at it.
     `frame_end`: what follows the checksum. More or less than that is tolerated, but a frame that ends with less is
     only known to have ended after `quiet_s`.
-    `frame_numbers`: "restart-per-message" begins every message of a session at 1, "ignored" takes any digit, "absent" has none.
+    `frame_numbers`: "restart-per-message" begins every message of a session at 1, "if-present" too, and has none in a session
+    whose first frame has none; "ignored" takes any digit, "absent" has none.
     """
 
     mode: Mode = "auto"

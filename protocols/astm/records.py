@@ -153,6 +153,8 @@ def encode(records: Iterable[Sequence[Field]], delimiters: Delimiters = STANDARD
 
 
 _BOM = b"\xef\xbb\xbf"
+_NO_LETTER = re.compile(rb"[\x7f-\x9f]")
+"""What ISO 8859-1 has no letters for; Windows', DOS' and the Chinese code pages do."""
 
 
 def _unindented(line: bytes) -> bytes:
@@ -189,20 +191,26 @@ def _judge(records: tuple[Record, ...], ends: list[int], problems: list[str]) ->
 
 
 def _decode(data: bytes, declared: str | None, problems: list[str]) -> tuple[str, str]:
-    for name in (declared, "utf-8"):
-        if name is None:
-            continue
+    """The text and the encoding it was read in. ISO 8859-1 is the standard's own (LIS02-A2 §5.1) and no problem, unless the bytes
+    hold what it has no letters for.
+    """
+    for name in dict.fromkeys(filter(None, (declared, "utf-8"))):
         try:
             return data.decode(name), name
         except (ValueError, LookupError):
-            problems.append(f"text is not {name[:40]}")
-    problems.append("text read as iso-8859-1")
+            if name == declared:
+                problems.append(f"text is not {name[:40]}")
+    if problems or _NO_LETTER.search(data):
+        problems.append("text read as iso-8859-1, which may be wrong")
     return data.decode("iso-8859-1"), "iso-8859-1"
 
 
 def _declared(header: str, problems: list[str]) -> Delimiters:
     """The delimiters of an H record; where one can't be meant, the usual one, or none if that is taken."""
     usual = (STANDARD.field, STANDARD.repeat, STANDARD.component, STANDARD.escape)
+    if header[2:6] == "\\\\^&":
+        header = header[:2] + header[3:]
+        problems.append("H record writes its repeat delimiter twice, as program text does; it is taken once")
     given = header[1:5].ljust(4, "\x00")
     sound = [
         c if not c.isspace() and c.isprintable() and not c.isalnum() and given.index(c) == n else "" for n, c in enumerate(given)

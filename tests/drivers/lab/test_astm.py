@@ -101,6 +101,51 @@ def test_elecsys_verdict_stands_before_the_number_that_the_unit_belongs_to(analy
 
 
 @pytest.mark.parametrize(
+    ("value", "expected", "notes"),
+    [
+        ("-1^0.324", "0.324", ("-1",)),
+        ("1^12.50", "12.50", ("1",)),
+        ("1^3", "1", ("3",)),
+        ("1^1.300^Positive", "1", ("1.300", "Positive")),
+        ("17.500^2^Positive", "17.500", ("2", "Positive")),
+        ("-1", "-1", ()),
+    ],
+)
+def test_a_verdict_is_not_the_number_it_rests_on(value: str, expected: str, notes: tuple[str, ...], analyzer: Any) -> None:
+    (report,) = analyzer().read(H, O1, f"R|1|^^^440^^0|{value}|COI|^|N||F")
+    (seen,) = report.observations
+    assert (seen.value, seen.notes) == (expected, notes)
+
+
+@pytest.mark.parametrize("profile", ["generic", "beckman-dxc"])
+@pytest.mark.parametrize(("value", "flag", "expected"), [("^13", "SU", None), ("^13", "IC", None), ("6.8", "SU", "6.8")])
+def test_the_reason_of_a_withheld_result_is_no_value(
+    profile: str, value: str, flag: str, expected: str | None, analyzer: Any
+) -> None:
+    (report,) = analyzer(profile).read(H, O1, f"R|1|^^^07D^1|{value}|g/dL|6.0 to 8.0^NR|{flag}||F")
+    (seen,) = report.observations
+    assert (seen.value, seen.status) == (expected, "F" if expected else "X")
+    assert ("13" in seen.notes) is (expected is None)
+
+
+def test_a_loinc_is_not_given_for_a_unit_nobody_knows(analyzer: Any) -> None:
+    known, unknown = (
+        analyzer().read("H|\\^&|||STAGO", O1, f"R|1|^^^PT|12.5|{unit}||N||F")[0].observations[0] for unit in ("sec", "furlongs")
+    )
+    assert (known.loinc, known.unit) == ("5902-2", "s")
+    assert (unknown.loinc, unknown.unit, unknown.vendor_unit) == (None, None, "furlongs")
+
+
+@pytest.mark.parametrize(
+    ("sender", "code", "loinc"),
+    [("Maglumi User", "TSH", "3016-3"), ("Alinity i^3.4.1", "TSH", "3016-3"), ("Pretender", "TSH", None)],
+)
+def test_a_product_of_only_one_maker_tells_the_maker(sender: str, code: str, loinc: str | None, analyzer: Any) -> None:
+    (report,) = analyzer().read(f"H|\\^&|||{sender}", O1, f"R|1|^^^{code}|1.42|uIU/mL||N||F")
+    assert report.observations[0].loinc == loinc
+
+
+@pytest.mark.parametrize(
     ("profile", "order", "expected"),
     [
         ("sysmex-xn", "O|1||12^4^        SYN-3^B", "12^4"),
@@ -273,6 +318,8 @@ def test_a_results_time_is_its_own_in_the_devices_zone_else_the_messages(result:
         pytest.param("generic", (H.replace("|P|LIS2", "|PR|1394"), O1), Category.LAB, id="Mindray H.12 PR"),
         pytest.param("generic", (H, "O|1||QC #^34"), Category.QC, id="Radiometer QC #"),
         pytest.param("generic", (H, "O|1||Sample #^34"), Category.LAB, id="Radiometer Sample #"),
+        pytest.param("beckman-dxc", (H, "O|1|QC1   ^10^1^14191^LYPHOCHEK"), Category.QC, id="DxC: a control has a name"),
+        pytest.param("beckman-dxc", (H, "O|1|11022500060^44^3"), Category.LAB, id="DxC: a specimen has none"),
         pytest.param("sysmex-xn", (H, "O|1||^^        QC-11010811^M"), Category.QC, id="Sysmex QC-"),
         pytest.param("sysmex-xn", (H, "O|1||^^        CAL-1^M"), Category.QC, id="Sysmex CAL-"),
         pytest.param("sysmex-xn", (H, "O|1||^^        QCC-1^M"), Category.LAB, id="Sysmex QCC-"),
@@ -296,6 +343,8 @@ def test_quality_control_is_never_a_patients_result(
         ({"rule": "FIELD_EQUALS", "field": "R.11", "value": "o"}, Category.LAB),
         ({"rule": "FIELD_CONTAINS", "field": "R.11", "value": "p"}, Category.QC),
         ({"rule": "FIELD_CONTAINS", "field": "C.4", "value": "control"}, Category.QC),
+        ({"rule": "FIELD_PRESENT", "field": "C.4"}, Category.QC),
+        ({"rule": "FIELD_PRESENT", "field": "C.6"}, Category.LAB),
     ],
 )
 def test_a_site_may_say_what_its_controls_look_like(rule: dict[str, str], expected: Category, analyzer: Any) -> None:

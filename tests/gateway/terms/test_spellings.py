@@ -23,6 +23,27 @@ MEANS = {
     "10^3/μL": "10*3/uL",  # the Greek letter, not the micro sign
     "10³/µL": "10*3/uL",
     "K/uL": "10*3/uL",  # a count, no kelvin
+    "K/ul": "10*3/uL",
+    "10^3/ul": "10*3/uL",  # UCUM as it stands, and still the one unit
+    "x10^3/uL": "10*3/uL",
+    "\u00d710³/µl": "10*3/uL",
+    "10(3)/uL": "10*3/uL",
+    "10^3/mm^3": "10*3/uL",
+    "10^3/cumm": "10*3/uL",
+    "x10E9/L": "10*9/L",
+    "10^09/l": "10*9/L",
+    "Gpt/l": "10*9/L",  # Gigapartikel
+    "x10^12/l": "10*12/L",
+    "ug/dl": "ug/dL",
+    "µg/dl": "ug/dL",
+    "iu/l": "[IU]/L",
+    "u/ml": "U/mL",
+    "μIU/ml": "u[IU]/mL",
+    "mg/l FEU": "mg/L{FEU}",
+    "ug/ml(FEU)": "ug/mL{FEU}",
+    "mg/24h": "mg/(24.h)",
+    "seg": "s",  # segundos
+    "Vol%": "%{vol}",
     "10^3/mm3": "10*3/uL",  # 1 mm3 is 1 uL
     "G/L": "10*9/L",  # a count; g/L is a mass
     "g/L": "g/L",
@@ -77,7 +98,7 @@ def test_case_is_forgiven_where_only_one_unit_has_these_letters(text: str, ucum:
     assert terms.spelling(text) == (ucum, "case")
 
 
-@pytest.mark.parametrize("text", ["t/l", "m/UL", "Mg", "Mmol/L", "ms/L", "iu/l"])
+@pytest.mark.parametrize("text", ["t/l", "m/UL", "Mg", "Mmol/L", "ms/L", "10^3/L", "x"])
 def test_case_is_not_forgiven_where_it_decides(text: str) -> None:
     assert terms.spelling(text) is None
 

@@ -37,7 +37,8 @@ def test_every_row_of_the_analyte_reference_is_there_or_rejected() -> None:
 
 
 def test_every_row_of_the_spelling_reference_is_there_or_rejected() -> None:
-    assert len(table(spellings.TABLE)) + len(rejected(spellings.TABLE)) == 338
+    added_from_devices = 60
+    assert len(table(spellings.TABLE)) - added_from_devices + len(rejected(spellings.TABLE)) == 338
 
 
 def test_every_row_of_the_conversion_reference_is_there_or_rejected() -> None:

@@ -515,6 +515,7 @@ def test_offsets_count_over_connections(framed: Framed) -> None:
     [
         ({"frame_numbers": "restart-per-message"}, [1, 1, 1]),
         ({"frame_numbers": "restart-per-message"}, [1, 2, 1]),
+        ({"frame_numbers": "if-present"}, [1, 1, 2]),
         ({"frame_numbers": "ignored"}, [0, 0, 5]),
         ({"frame_numbers": "ignored"}, [3, 2, 1]),
     ],
@@ -530,6 +531,14 @@ def test_other_frame_numbers(framed: Framed, profile: dict[str, str], numbers: l
 def test_absent_frame_numbers() -> None:
     line = Line(LinkProfile(frame_numbers="absent", checksum="none"))
     assert line.send(ENQ + b"\x02H|\\^&\r\x17\r\n\x02R|1|^^^K|4.\x17\r\n\x021\rL|1\r\x03\r\n") == ACK * 4
+    (message,) = line.messages
+    assert message.body.records[1].field(4) == "4.1"
+
+
+def test_a_session_without_frame_numbers_is_told_by_its_first_frame() -> None:
+    line = Line(LinkProfile(frame_numbers="if-present", checksum="none"))
+    assert line.send(ENQ + b"\x02H|\\^&\r\x17\r\n\x02R|1|^^^K|4.\x17\r\n\x021\rL|1\r\x03\r\n\x04") == ACK * 4
+    assert line.send(ENQ + b"\x021H|\\^&\r\x17\r\n\x02R|1|^^^K|5\r\x17\r\n") == ACK * 2 + NAK
     (message,) = line.messages
     assert message.body.records[1].field(4) == "4.1"
 
