@@ -78,7 +78,7 @@ async def work(folder: Path, make_report: MakeReport, *, leave: Path | None = No
 
 async def settle(journal: Journal, destination: str, n: int, oracle: Oracle) -> None:
     """Deliver the first reports but for one that is parked and one that is held; the next are pinned."""
-    found = await journal.read(lambda conn: cursors.batch(conn, destination, now=utc_now(), limit=n, strict=False))
+    found = await journal.read(lambda conn: cursors.batch(conn, destination, now=utc_now(), limit=n, order="device"))
     states = {5: State.PARKED, 7: State.HELD}
     results = [Result(item=item, state=states.get(item.report, State.DELIVERED), unpin=True) for item in found.items]
     await journal.write(lambda tx: cursors.settle(tx, destination, results, ("AA", AT)))
@@ -108,7 +108,7 @@ async def drain(journal: Journal) -> dict[int, tuple[str, bytes]]:
     sent: dict[int, tuple[str, bytes]] = {}
     await journal.use(TAKES)
     while True:
-        found = await journal.read(lambda conn: cursors.batch(conn, "engine", now=utc_now(), limit=50, strict=False))
+        found = await journal.read(lambda conn: cursors.batch(conn, "engine", now=utc_now(), limit=50, order="device"))
         if not found.items:
             return sent
         results = []
@@ -362,8 +362,8 @@ async def test_an_association_that_is_not_what_was_said_names_nobody(sound: tupl
     (folder / database.FILE).write_bytes(wrong)
     journal = await recover(folder)
     await journal.use(TAKES)
-    found = await journal.read(lambda conn: cursors.batch(conn, "engine", now=utc_now(), limit=50, strict=False))
-    whose = {item.device: item.subject and item.subject.patient_id for item in found.items if item.category is Category.VITALS}
+    found = await journal.read(lambda conn: cursors.batch(conn, "engine", now=utc_now(), limit=50, order="device"))
+    whose = {item.device: item.worn and item.worn.subject.patient_id for item in found.items if item.category is Category.VITALS}
     assert whose == {"D0": None, "D1": "SYN-D1"}
     await journal.close()
 
