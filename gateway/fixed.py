@@ -5,11 +5,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection
 
+from gateway import loaded
 from gateway.config import AssociationConfig, Config
 from gateway.errors import ActError, ConfigError
+from gateway.known_good import Kept
 from gateway.patients import acts
 
 SOURCE = "configuration"
+
+
+def new_since(kept: Kept | None, settings: Config) -> list[AssociationConfig]:
+    """Those that the configuration which ran before did not have; none where it is not known."""
+    if kept is None:
+        return []
+    try:
+        before = loaded.parse(kept.text, kept.path).settings.association
+    except ConfigError:  # of an older wardlink
+        return []
+    return [one for one in settings.association if one not in before]
 
 
 def record(conn: sqlite3.Connection, settings: Config, new: Collection[AssociationConfig]) -> None:

@@ -69,11 +69,12 @@ def history(folder: Path) -> list[Kept]:
 
 def latest(path: Path) -> Kept | None:
     """The last good configuration of the file `path`, wherever its data folder can be; None when there is none."""
-    for folder in data_folders(path):
-        for kept in history(folder):
-            if kept.path == path.absolute():
-                return kept
-    return None
+    return next((kept for folder in data_folders(path) if (kept := last(folder, path)) is not None), None)
+
+
+def last(folder: Path, path: Path) -> Kept | None:
+    """The last good configuration of the file `path` in data folder `folder`; None when there is none."""
+    return next((kept for kept in history(folder) if kept.path == path.absolute()), None)
 
 
 def data_folders(path: Path) -> list[Path]:

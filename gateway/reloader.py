@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway import known_good, loaded
+from gateway import known_good, loaded, parts
 from gateway.boot import Start
 from gateway.errors import WardlinkError
 from gateway.loaded import Loaded
@@ -27,9 +27,9 @@ Answer = dict[str, Any]
 
 
 class Reloader:
-    """The configuration that is running, and the way to another. `apply` changes over; it raises WardlinkError to refuse.
+    """The configuration that is running, and the way to another.
 
-    `refused(problems, by)` is told of each refusal.
+    `apply(new, by)` changes over and calls `take`, or raises WardlinkError to refuse; `refused(problems, by)` is told of that.
     """
 
     def __init__(
@@ -73,6 +73,15 @@ class Reloader:
                 if not future.done():
                     future.set_result(answer)
 
+    def take(self, new: Loaded) -> None:
+        """`new` is the configuration that runs from now on; `apply` says so when nothing can refuse it any more."""
+        self.loaded, self._good = new, False
+        self._instead, self._problems, self._refused = None, "", None
+
+    def start(self) -> Start:
+        """What a gateway that has to begin anew starts with: what runs, whatever the file says now. Raises ConfigError."""
+        return Start(self.loaded, parts.make(self.loaded.settings), self._instead, self._problems)
+
     def status(self) -> Answer:
         """What people see of the configuration that runs."""
         return {
@@ -95,7 +104,6 @@ class Reloader:
             return await self._refuse(str(error), by)
         finally:
             notify("READY=1")
-        self.loaded, self._instead, self._problems, self._refused, self._good = new, None, "", None, False
         for line in plan.lines() or ["nothing has changed"]:
             log.info("configuration: reloaded by %s: %s", by, line)
         return {"applied": True, "path": str(path), "sha256": new.sha256, "did": plan.lines(), "problems": []}

@@ -30,6 +30,7 @@ class Route:
 
     settings: AnyDestination
     destination: Measured
+    renderer: Renderer
     dispatcher: Dispatcher
 
     @property
@@ -62,16 +63,18 @@ class Routes:
             self._routes[route.settings.id] = route
             self._crew.start(route.task, route.dispatcher.run)
 
-    async def stop(self, ids: Iterable[str]) -> None:
-        """End some, together: what was sent is recorded, the connection closed; what waits stays in the journal."""
-        await asyncio.gather(*(self._stop(self._routes.pop(one)) for one in list(ids) if one in self._routes))
+    async def stop(self, ids: Iterable[str]) -> list[Route]:
+        """End some, together, and give them back: what was sent is recorded, the connection closed; what waits stays."""
+        stopped = [self._routes.pop(one) for one in list(ids) if one in self._routes]
+        await asyncio.gather(*(self._stop(one) for one in stopped))
+        return stopped
 
     async def close(self) -> None:
         """End all of them."""
         await self.stop(list(self._routes))
 
     def status(self) -> list[dict[str, Any]]:
-        """A table for each, in the order of the configuration."""
+        """A table for each."""
         return [route.status() for route in self._routes.values()]
 
     async def _stop(self, route: Route) -> None:
@@ -82,11 +85,18 @@ class Routes:
             await route.destination.close()
 
 
-def route(settings: AnyDestination, journal: Journal) -> Route:
-    """A destination ready to work; nothing is opened yet. Raises ConfigError when its files cannot be used."""
-    destination = Measured(make_destination(settings))
-    dispatcher = Dispatcher(journal, settings.id, destination, make_renderer(settings, journal.gateway), settings)
-    return Route(settings, destination, dispatcher)
+def route(settings: AnyDestination, destination: Destination, journal: Journal, gateway: Gateway) -> Route:
+    """A destination ready to work on `journal`, its messages in the name of `gateway`."""
+    return _route(settings, Measured(destination), make_renderer(settings, gateway), journal)
+
+
+def again(stopped: Route, journal: Journal) -> Route:
+    """A route that was stopped, ready to go on."""
+    return _route(stopped.settings, stopped.destination, stopped.renderer, journal)
+
+
+def _route(settings: AnyDestination, destination: Measured, renderer: Renderer, journal: Journal) -> Route:
+    return Route(settings, destination, renderer, Dispatcher(journal, settings.id, destination, renderer, settings))
 
 
 def own_certificate(settings: AnyDestination) -> Certificate | None:

@@ -9,29 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
-import time
-from collections import deque
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway import __version__, control, logs, routes
-from gateway.acquire.station import station
+from gateway import __version__, control, logs
 from gateway.acquire.status import DeviceStatus, State
 from gateway.acquire.supervisor import Supervisor
+from gateway.boot import Start
+from gateway.changeover import Changeover
 from gateway.config import Config
-from gateway.crew import Chore, Crew
-from gateway.errors import DamagedError, StoreError
+from gateway.crew import Chore, Crew, reading
+from gateway.errors import StoreError
+from gateway.loaded import Loaded
 from gateway.metrics import process
 from gateway.metrics.exposition import Family
 from gateway.metrics.families import families
 from gateway.metrics.server import Endpoint
 from gateway.notify import notify
-from gateway.patients import acts
+from gateway.reload import Plan
+from gateway.reloader import SETTLE_S, Reloader
 from gateway.routes import Routes
 from gateway.store import overview
 from gateway.store.journal import Journal
@@ -39,40 +37,40 @@ from gateway.store.watch import Watch
 
 log = logging.getLogger(__name__)
 
-CONFIGURATION = "configuration"
 PRUNE_S = 3600.0
 """Between two prunings: an hour's worth is small."""
-SALVAGES_MAX, SALVAGES_S = 3, 3600.0
-"""So many new beginnings in so many seconds: a disk that damages what was just salvaged is to be replaced, not worn down."""
 
 
 class Service:
     """One gateway on one configuration."""
 
-    def __init__(self, settings: Config) -> None:
-        self.settings = settings
+    def __init__(self, start: Start, *, settle_s: float = SETTLE_S) -> None:
+        self.reloader = Reloader(start, self._change, self._note_refusal, settle_s=settle_s)
         self.started = datetime.now(UTC)
+        self._parts = start.parts
         self._journal: Journal
         self._watch: Watch
         self._crew: Crew
         self._routes: Routes
         self._supervisor: Supervisor
+        self._changeover: Changeover
+
+    @property
+    def settings(self) -> Config:
+        """The configuration that runs."""
+        return self.reloader.loaded.settings
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises ConfigError or StoreError when it cannot begin; nothing is half started then."""
         async with AsyncExitStack() as stack:
-            stations = [station(device, self.settings.zone(device)) for device in self.settings.device]
             await self._build(stack)
-            await self._associate()
-            await self._deliver()
-            self._routes.start([routes.route(one, self._journal) for one in self.settings.destination])
+            await self._changeover.begin(self.reloader.loaded, self._parts)
             stack.push_async_callback(_close_server, await control.serve(self.settings.gateway.data, self._answers()))
-            for one in stations:
-                self._supervisor.start(one)
+            self._supervisor.start_all(self._parts.stations)
             for chore in self._chores():
                 self._crew.start(chore.name, chore.run)
             notify("READY=1")
-            name, devices, destinations = self._journal.gateway.name, len(stations), len(self.settings.destination)
+            name, devices, destinations = self._journal.gateway.name, len(self._parts.stations), len(self._parts.destinations)
             log.info("%s is up: %d devices, %d destinations", name, devices, destinations)
             await self._crew.until(stop)
             notify("STOPPING=1")
@@ -86,23 +84,29 @@ class Service:
             Chore("journal check", self._journal.guard.watch),
             Chore("log repeats", logs.tend),
             Chore("metrics", self._serve_metrics, frozenset({"gateway.metrics"})),
+            Chore("configuration", self.reloader.run),
         )
 
     def _answers(self) -> control.Answers:
         """The words that the control socket knows; each is given the rest of its line."""
-        return {"status": lambda _rest: self.status()}
+        return {
+            "status": lambda _rest: self.status(),
+            "reload": lambda by: self.reloader.request(by or "control socket"),
+            "configuration": self._configuration,
+        }
 
     async def status(self) -> dict[str, Any]:
         """What `wardlink status` and the screens show of a running gateway."""
-        journal = self._journal
+        journal, statuses = self._journal, self._supervisor.statuses
         return {
             "journal": await journal.read(overview.overview),
             "gateway": journal.gateway.name,
             "eui64": journal.gateway.eui64,
             "version": __version__,
             "started": self.started,
+            "config": self.reloader.status(),
             "check": journal.guard.progress.as_json(),
-            "devices": [_device(one) for one in self._supervisor.statuses.values()],
+            "devices": [_device(statuses[one.id]) for one in self.settings.device if one.id in statuses],
             "destinations": self._routes.status(),
             "commits": journal.commits.as_json(),
             "room": self._watch.status(),
@@ -127,22 +131,34 @@ class Service:
         stack.push_async_callback(self._routes.close)
         self._supervisor = Supervisor(self._journal)
         stack.push_async_callback(self._supervisor.close)
+        self._changeover = Changeover(self._journal, self._routes, self._supervisor)
 
-    async def _associate(self) -> None:
-        """The configuration's fixed associations: each is recorded once, then left to the people at the bedside."""
-        said = await self._journal.read(partial(acts.history, every_version=True))
-        known = {(one.device, one.subject.patient_id) for one in said if one.source == CONFIGURATION}
-        for fixed in self.settings.association:
-            if (fixed.device, fixed.patient.patient_id) in known:
-                continue
-            who, since = fixed.patient.subject(), fixed.since
-            act = partial(acts.associate, device=fixed.device, subject=who, at=since, by=CONFIGURATION, source=CONFIGURATION)
-            await self._journal.act(act)
+    def _live(self) -> frozenset[str]:
+        """The keys that chores read: they can change while the gateway runs."""
+        return frozenset(key for chore in self._chores() for key in chore.keys)
 
-    async def _deliver(self) -> None:
-        """Tell the journal who takes what, before the first device is read."""
-        wanted = self.settings.destination
-        await self._journal.use({one.id: one.takes for one in wanted}, begin_now=[one.id for one in wanted if one.begin == "now"])
+    async def _change(self, new: Loaded, by: str) -> Plan:
+        """Change over to `new`, and let the chores read it. Raises WardlinkError when it cannot be; all is as it was then."""
+        plan = await self._changeover.change(self.reloader.loaded, new, by, live=self._live(), take=self.reloader.take)
+        chores = reading(self._chores(), plan.keys)
+        await self._crew.stop([chore.name for chore in chores])
+        for chore in chores:
+            self._crew.start(chore.name, chore.run)
+        return plan
+
+    async def _note_refusal(self, problems: str, by: str) -> None:
+        await self._changeover.note_refusal(self.reloader.loaded, by, problems)
+
+    async def _configuration(self, _rest: str) -> dict[str, Any]:
+        """What runs, for `wardlink config diff`."""
+        one = self.reloader.loaded
+        return {
+            "path": str(one.path),
+            "text": one.text.decode(),
+            "files": dict(one.prints),
+            "eui64": self._journal.gateway.eui64,
+            "live": sorted(self._live()),
+        }
 
     async def _serve_metrics(self) -> None:
         async def figures() -> list[Family]:
@@ -172,32 +188,6 @@ class Service:
             await asyncio.sleep(PRUNE_S)
 
 
-def run(settings: Config) -> None:
-    """Run a gateway until SIGINT or SIGTERM. A journal that shows itself damaged is salvaged by beginning anew, at once.
-
-    DamagedError when that does not help.
-    """
-    salvaged: deque[float] = deque(maxlen=SALVAGES_MAX)
-    while True:
-        try:
-            asyncio.run(_run(settings))
-        except DamagedError as error:
-            if len(salvaged) == SALVAGES_MAX and time.monotonic() - salvaged[0] < SALVAGES_S:
-                raise
-            salvaged.append(time.monotonic())
-            log.critical("%s", error)
-        else:
-            return
-
-
-async def _run(settings: Config) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await Service(settings).run(stop)
-
-
 async def _close_server(server: asyncio.Server) -> None:
     server.close()
     with contextlib.suppress(TimeoutError):
@@ -221,13 +211,3 @@ def _device(one: DeviceStatus) -> dict[str, Any]:
         "counts": dict(one.counts),
         "values": {code: list(last) for code, last in one.values.items()},
     }
-
-
-def warnings(settings: Config) -> Iterator[str]:
-    """What a person should know of a configuration that can be used all the same."""
-    for destination in settings.destination:
-        if getattr(destination, "plain", False):
-            yield f"destination {destination.id}: plain = true: messages travel unencrypted over the network"
-    taken = {category for destination in settings.destination for category in destination.takes}
-    if settings.device and not taken:
-        yield "no destination takes anything: readings are kept, and sent nowhere"

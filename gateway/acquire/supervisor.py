@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import SystemRandom
 
 from gateway.acquire.backoff import Backoff
@@ -44,7 +44,7 @@ class Supervisor:
 
     @property
     def statuses(self) -> Mapping[str, DeviceStatus]:
-        """Every device that was ever started, by id, as it is now."""
+        """Every device that was started and not forgotten, by id, as it is now."""
         return self._statuses
 
     def start(self, station: Station) -> DeviceStatus:
@@ -66,6 +66,18 @@ class Supervisor:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+
+    def start_all(self, stations: Iterable[Station]) -> None:
+        """Begin with these."""
+        for station in stations:
+            self.start(station)
+
+    async def stop_all(self, device_ids: Iterable[str]) -> None:
+        """End these, together, and forget their status."""
+        ids = list(device_ids)
+        await asyncio.gather(*(self.stop(device_id) for device_id in ids))
+        for device_id in ids:
+            self._statuses.pop(device_id, None)
 
     async def close(self) -> None:
         """End all of them, together."""

@@ -16,7 +16,8 @@ from gateway.errors import WardlinkError
 # name: (module that has `app` or `command`, one line for --help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("gateway.cli.run", "Run the gateway on a configuration until it is told to stop."),
-    "config": ("gateway.cli.config", "Check a configuration, print an example or the schema."),
+    "reload": ("gateway.cli.reload", "Have the running gateway apply its changed configuration."),
+    "config": ("gateway.cli.config", "Check a configuration, say what a reload would restart, print an example or the schema."),
     "drivers": ("gateway.cli.drivers", "List the drivers and profiles, or explain one."),
     "decode": ("gateway.cli.decode", "Device bytes to readings or messages, offline, without a configuration."),
     "lint": ("gateway.cli.lint", "Judge PCD-01 messages or FHIR JSON, clause by clause."),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from gateway import config, logs, service
+from gateway import config, logs, main
 from gateway.cli.show import ConfigOption, new_app
-from gateway.verify import verify
 
 app = new_app()
 
@@ -29,10 +27,11 @@ def run(
     path: ConfigOption = config.DEFAULT_PATH,
     log_level: Annotated[Level, typer.Option(case_sensitive=False, help="DEBUG, INFO, WARNING or ERROR")] = Level.INFO,
     log_format: Annotated[logs.Form, typer.Option(help="text, json, journald; auto: journald under systemd")] = logs.Form.AUTO,
+    strict: Annotated[bool, typer.Option("--strict", help="never start with the last known good configuration")] = False,
 ) -> None:
-    """Run the gateway until SIGTERM or SIGINT. State changes go to standard error, one line each."""
+    """Run the gateway until SIGTERM or SIGINT; SIGHUP reloads its configuration. It says on standard error what it does.
+
+    Where the file cannot be used, the gateway starts with the last configuration that ran, and says so.
+    """
     logs.setup(log_level.value, log_format)
-    settings = verify(config.load(path))
-    for warning in service.warnings(settings):
-        logging.getLogger("wardlink").warning("%s", warning)
-    service.run(settings)
+    main.run(path, strict=strict)
