@@ -1,7 +1,7 @@
 """What a running gateway does about damage: nothing more is taken in, the run ends, the next one salvages.
 
 To salvage under a working gateway would need every room to let go of the journal and take it up again; ending the run does just
-that, by the one way that is always tested: the start. `gateway.service.run` begins anew at once, systemd does where it cannot.
+that, by the one way that is always tested: the start. `gateway.main.run` begins anew at once, systemd does where it cannot.
 """
 
 from __future__ import annotations
