@@ -38,11 +38,12 @@ LISTED_MAX = 20
 """Damaged reports that are named; the others are counted."""
 NICE = 19
 
-_ROWS = (
+ROWS_OF_A_CHECK = (
     "SELECT id, CAST(device AS BLOB), CAST(category AS BLOB), CAST(received_at AS BLOB), CAST(identity AS BLOB),"
     " CAST(stored_at AS BLOB), CAST(payload AS BLOB), raw, crc, raw_crc"
     " FROM reports NOT INDEXED WHERE id > ? ORDER BY id LIMIT ?"
 )
+"""What `sound` judges, in order from a number on."""
 _CATEGORIES = ", ".join(f"'{category.value}'" for category in Category)
 _INDEXED = (
     "SELECT count(*) FROM reports INDEXED BY reports_category"  # noqa: S608 - constants
@@ -153,7 +154,7 @@ class Check:
         (progress.last,) = conn.execute("SELECT coalesce(max(id), 0) FROM reports").fetchone()
         while progress.checked < progress.last and not self._stopped.is_set():
             began = time.monotonic()
-            rows = conn.execute(_ROWS, (progress.checked, BATCH)).fetchall()
+            rows = conn.execute(ROWS_OF_A_CHECK, (progress.checked, BATCH)).fetchall()
             if not rows:
                 break
             _hold_against_index(conn, progress.checked + 1, rows[-1][0])

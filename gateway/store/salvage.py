@@ -82,9 +82,9 @@ def salvage(folder: Path, why: str, wal: Log, now: datetime) -> Salvaged:
     source, target = folder / database.FILE, folder / NEW
     done = Salvaged(why, swap.name_aside(folder, database.FILE, "damaged", now))
     _check_room(folder, source)
-    for end in swap.BESIDE:
-        target.with_name(f"{NEW}{end}").unlink(missing_ok=True)
     try:
+        for end in swap.BESIDE:
+            target.with_name(f"{NEW}{end}").unlink(missing_ok=True)
         with closing(_create(target)) as conn:
             known = shapes(conn)
             conn.execute("BEGIN")
