@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from gateway import config
+from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json
 from gateway.errors import ConfigError
 from gateway.store import statement
@@ -27,7 +28,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 @app.command()
 def account(day: DayOption = "", as_json: JsonOption = False, path: ConfigOption = config.DEFAULT_PATH) -> None:
     """Received = delivered + waiting + held + parked + dropped, per device and destination; exit 1 when it does not add up."""
-    settings = config.load(path)
+    settings = running(path)
     wanted = date_of(day, datetime.now(UTC).astimezone(ZoneInfo(settings.gateway.timezone)).date()) if day else ""
     with closing(open_reader(settings.gateway.data)) as conn:
         lines = statement.of_day(conn, wanted) if day else statement.statement(conn)

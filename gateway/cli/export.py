@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway import config, terms
+from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, moment, new_app
 from gateway.model import decode
 from gateway.readings import Reading, readings
@@ -39,7 +40,7 @@ def export(
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
     """Every reading the journal holds in a span of time, one a row, on stdout. It holds patient data: mind where it goes."""
-    own = config.load(path).gateway
+    own = running(path).gateway
     terms.add_site_rows(own.terms)
     rows = _rows(own.data, since, until, device)
     if form is Format.JSON:

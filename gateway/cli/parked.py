@@ -9,6 +9,7 @@ import typer
 
 from gateway import config
 from gateway.cli.patients import whoami
+from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, table
 from gateway.store import parked as store
 from gateway.store.database import open_for_acts
@@ -33,7 +34,7 @@ def list_(
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
     """What waits for a person, and why."""
-    with closing(open_reader(config.load(path).gateway.data)) as conn:
+    with closing(open_reader(running(path).gateway.data)) as conn:
         found = store.parked(conn, destination or None)
     rows = [(one.destination, one.report, one.device, one.since, one.code, one.reason) for one in found]
     heads = ("destination", "report", "device", "since", "code", "reason")
@@ -48,7 +49,7 @@ def replay(
     destination: Destination, reports: Reports = None, reason: Reason = "", path: ConfigOption = config.DEFAULT_PATH
 ) -> None:
     """Send parked messages again."""
-    with closing(open_for_acts(config.load(path).gateway.data)) as conn:
+    with closing(open_for_acts(running(path).gateway.data)) as conn:
         n = store.replay(conn, destination, reports=reports or None, reason=reason or None, by=whoami())
     print(f"{destination}: {n} will be sent again")
 
@@ -58,6 +59,6 @@ def dismiss(
     destination: Destination, reports: Reports = None, reason: Reason = "", path: ConfigOption = config.DEFAULT_PATH
 ) -> None:
     """Give parked messages up for this destination; they stay in the journal and count as dropped: dismissed."""
-    with closing(open_for_acts(config.load(path).gateway.data)) as conn:
+    with closing(open_for_acts(running(path).gateway.data)) as conn:
         n = store.dismiss(conn, destination, reports=reports or None, reason=reason or None, by=whoami())
     print(f"{destination}: {n} given up")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import sqlite3
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from gateway import config, explain
+from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, JsonOption, moment, new_app, print_json, table
 from gateway.errors import ConfigError
 from gateway.model import Subject
@@ -39,8 +41,7 @@ def _associate(
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
     """DEVICE is on PATIENT from now on, or from --at on; a former patient's association ends then."""
-    found = config.load(path)
-    _known(found, device)
+    found = running(path)
     fields = {
         "patient_id": patient,
         "assigner": assigner,
@@ -52,6 +53,7 @@ def _associate(
     }
     subject = _subject(fields)
     with closing(acts.open_for_acts(found.gateway.data)) as conn:
+        _known(found, conn, device)
         made = acts.associate(conn, device, subject, at=moment(at), by=whoami(), source="cli", reason=reason)
     print(f"{device}: {'on ' + patient + ' since ' + made.valid_from.isoformat() if made else 'was on ' + patient + ' already'}")
 
@@ -64,7 +66,7 @@ def _release(
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
     """DEVICE is on nobody from now on, or from --at on."""
-    found = config.load(path)
+    found = running(path)
     with closing(acts.open_for_acts(found.gateway.data)) as conn:
         former = acts.release(conn, device, at=moment(at), by=whoami(), source="cli", reason=reason)
     print(f"{device}: off {former.subject.patient_id}")
@@ -79,7 +81,7 @@ def _associations(
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
     """Who wears what, and who did."""
-    with closing(open_reader(config.load(path).gateway.data)) as conn:
+    with closing(open_reader(running(path).gateway.data)) as conn:
         found = acts.history(conn, device or None, known_at=moment(known_at), every_version=every_version)
     if as_json:
         print_json([_row(one) for one in found])
@@ -117,8 +119,11 @@ def _option(item: Any) -> str:
     return f"{option}: {explain.say(item, config.PatientConfig, ('patient',))}"
 
 
-def _known(found: config.Config, device: str) -> None:
-    if device not in {one.id for one in found.device}:
+def _known(found: config.Config, conn: sqlite3.Connection, device: str) -> None:
+    """A device of the configuration, or one that left it: what it said may still wait for its patient."""
+    if device in {one.id for one in found.device}:
+        return
+    if conn.execute("SELECT 1 FROM tally WHERE device = ? LIMIT 1", (device,)).fetchone() is None:
         known = ", ".join(one.id for one in found.device) or "none"
         raise ConfigError(f"no device {device!r} is configured; there are: {known}")
 

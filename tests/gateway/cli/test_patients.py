@@ -59,6 +59,12 @@ def test_every_act_is_audited_with_its_person(wardlink: Wardlink, toml: Path) ->
     assert (act.act, act.object, act.by, act.detail["source"]) == ("associate", "4E-044", "nurse1", "cli")
 
 
+def test_a_device_that_left_the_configuration_can_still_be_said_to_have_been_on_a_patient(wardlink: Wardlink, ran: Path) -> None:
+    ran.write_text(ran.read_text().replace("4E-045", "4E-046"))
+    assert wardlink("associate", "4E-045", "SYN-7", "-c", ran).code == 0
+    assert wardlink("associate", "4E-047", "SYN-7", "-c", ran).code == 2
+
+
 REFUSED = {
     "a device that is not configured": (
         ["associate", "4E-444", "SYN-7"], "no device '4E-444' is configured; there are: 4E-044, 4E-045"),
