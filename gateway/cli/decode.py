@@ -13,6 +13,7 @@ import typer
 from msgspec.structs import replace
 
 from gateway.acquire import offline, recording, registry
+from gateway.acquire.written import Written, hint, unwritten
 from gateway.cli.show import moment, new_app, read_bytes, say
 from gateway.deliver.messages import Renderer
 from gateway.driver import Driver
@@ -47,20 +48,24 @@ def decode(
     at: Annotated[str, typer.Option(help="receive time of bytes that carry none, ISO 8601 with offset")] = "",
     timezone: Annotated[str, typer.Option(help="zone of the device's clock")] = "UTC",
     option: Annotated[list[str] | None, typer.Option(help="driver option KEY=VALUE, repeatable")] = None,
+    written: Annotated[
+        Written, typer.Option("--bytes", help="raw as they came; names: text with <STX>, [CR], \\x04; hex: digits or a dump")
+    ] = Written.RAW,
 ) -> None:
     """Decode device bytes. Faults go to stderr as counts with offsets; exit 0 if anything was understood, 3 if nothing was."""
     declaration = registry.load(driver)
     chosen = profile or _default_profile(declaration)
     options = registry.options(declaration, chosen, _options(option or []))
     start, zone, write = moment(at), _zone(timezone), _writer(form)
-    flows = recording.read(None if str(file) == "-" else file, read_bytes(file, recording.SIZE_MAX))
+    data = read_bytes(file, recording.SIZE_MAX)
+    flows = recording.read(None if str(file) == "-" else file, unwritten(str(file), data, written))
     understood = 0
     for flow in flows:
         identity = DeviceIdentity(id=declaration.id, maker=declaration.maker)
         context = declaration.context(identity, options, wall=lambda _: offline.EPOCH, timezone=zone, profile=chosen)
         known = flow.started is not None or start is not None
         count, faults = 0, offline.Faults()
-        for item in offline.decode(flow, declaration.codec(options), context, start):
+        for item in offline.decode(flow, context.codec(), context, start):
             if isinstance(item, offline.Faults):
                 faults = item
             else:
@@ -69,7 +74,8 @@ def decode(
         understood += count + faults.silent
         _tell(flow.name, len(flows) > 1, count, faults)
     if not understood:
-        say(f"nothing was understood as {driver}{f' with profile {chosen}' if chosen else ''}; is it the right driver?")
+        told = (hint(data) if written is Written.RAW else "") or "is it the right driver?"
+        say(f"nothing was understood as {driver}{f' with profile {chosen}' if chosen else ''}; {told}")
         raise typer.Exit(NOTHING_UNDERSTOOD)
 
 

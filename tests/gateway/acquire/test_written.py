@@ -1,0 +1,79 @@
+"""Device bytes written down as text: each way of writing gives back the one session it was made from by hand."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from gateway.acquire.written import Written, hint, unwritten
+from gateway.errors import ConfigError
+
+SESSION = b"\x05\x021H|\\^&|||X\rL|1\r\x0306\r\n\x04"
+DUMP_C = b"""00000000  05 02 31 48 7c 5c 5e 26  7c 7c 7c 58 0d 4c 7c 31  |..1H|\\^&|||X.L|1|
+00000010  0d 03 30 36 0d 0a 04                              |..06...|
+00000017
+"""
+XXD = b"""00000000: 0502 3148 7c5c 5e26 7c7c 7c58 0d4c 7c31  ..1H|\\^&|||X.L|1
+00000010: 0d03 3036 0d0a 04                        ..06...
+"""
+
+NAMES = {
+    "angles": b"<ENQ><STX>1H|\\^&|||X<CR>L|1<CR><ETX>06<CR><LF><EOT>",
+    "a line a record": b"<ENQ>\r\n<STX>1H|\\^&|||X<CR>\r\n  L|1<CR>\r\n<ETX>06<CR><LF>\r\n<EOT>\r\n",
+    "brackets, small": b"[enq][stx]1H|\\^&|||X[cr]L|1[cr][etx]06[cr][lf][eot]",
+    "braces": b"{ENQ}{STX}1H|\\^&|||X{CR}L|1{CR}{ETX}06{CR}{LF}{EOT}",
+    "a program's text": b"\\x05\\x021H|\\\\^&|||X\\rL|1\\r\\x0306\\r\\n\\x04",
+    "pictures": "␅␂1H|\\^&|||X␍L|1␍␃06␍␊␄".encode(),
+    "line ends as they are": b"<ENQ><STX>1H|\\^&|||X\rL|1\r<ETX>06\r\n<EOT>",
+}
+HEX = {
+    "blanks": SESSION.hex(" ").encode(),
+    "close": SESSION.hex().upper().encode() + b"\n",
+    "0x and commas": b", ".join(b"0x%02X" % byte for byte in SESSION),
+    "hexdump -C": DUMP_C,
+    "xxd": XXD,
+}
+
+
+@pytest.mark.parametrize("text", NAMES.values(), ids=list(NAMES))
+def test_names_of_control_characters_are_the_characters(text: bytes) -> None:
+    assert unwritten("ticket", text, Written.NAMES) == SESSION
+    assert unwritten("ticket", text, Written.RAW) == text
+
+
+@pytest.mark.parametrize("text", HEX.values(), ids=list(HEX))
+def test_digits_are_bytes(text: bytes) -> None:
+    assert unwritten("ticket", text, Written.HEX) == SESSION
+
+
+def test_a_backslash_before_a_letter_is_a_delimiter_where_names_are_in_angles() -> None:
+    assert unwritten("ticket", b"<STX>^^^WBC\\rbc<ETX>", Written.NAMES) == b"\x02^^^WBC\\rbc\x03"
+
+
+@pytest.mark.parametrize("text", [b"05 02 3", b"05 zz", b"05 02\nhello"], ids=["half a byte", "no digits", "a word"])
+def test_what_is_no_digit_is_refused_with_its_line(text: bytes) -> None:
+    with pytest.raises(ConfigError, match=r"ticket, line \d: .* hexadecimal"):
+        unwritten("ticket", text, Written.HEX)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (NAMES["angles"], "--bytes names"),
+        (NAMES["a program's text"], "--bytes names"),
+        (HEX["blanks"], "--bytes hex"),
+        (DUMP_C, "--bytes hex"),
+        (XXD * 100, "--bytes hex"),
+        (gzip.compress(SESSION), "unpack"),
+        (b"PK\x03\x04rest", "unpack"),
+        ("\ufeffH|\\^&".encode("utf-16-le"), "UTF-16"),
+    ],
+)
+def test_a_file_that_was_not_understood_says_what_it_seems_to_be(data: bytes, told: str) -> None:
+    assert told in hint(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", SESSION, b"H|\\^&\rL|1\r", bytes(range(256)), b"SPO2=098 HR=072\r\n"])
+def test_nothing_is_said_of_what_says_nothing(data: bytes) -> None:
+    assert hint(data) == ""
