@@ -26,6 +26,7 @@ from gateway.loaded import Loaded
 from gateway.metrics import process
 from gateway.metrics.exposition import Family
 from gateway.metrics.families import families
+from gateway.metrics.rates import Rates
 from gateway.metrics.server import Endpoint
 from gateway.notify import notify
 from gateway.reload import Plan
@@ -54,6 +55,7 @@ class Service:
         self._routes: Routes
         self._supervisor: Supervisor
         self._changeover: Changeover
+        self._rates = Rates(self._counted)
 
     @property
     def settings(self) -> Config:
@@ -83,6 +85,7 @@ class Service:
             Chore("prune", self._prune, frozenset({"gateway.keep_days"})),
             Chore("journal check", self._journal.guard.watch),
             Chore("log repeats", logs.tend),
+            Chore("rates", self._rates.run),
             Chore("metrics", self._serve_metrics, frozenset({"gateway.metrics"})),
             Chore("configuration", self.reloader.run),
         )
@@ -108,6 +111,7 @@ class Service:
             "check": journal.guard.progress.as_json(),
             "devices": [_device(statuses[one.id]) for one in self.settings.device if one.id in statuses],
             "destinations": self._routes.status(),
+            "rates": self._rates.per_minute(),
             "commits": journal.commits.as_json(),
             "room": self._watch.status(),
             "disk": process.disk(self.settings.gateway.data),
@@ -165,6 +169,10 @@ class Service:
             return families(await self.status(), datetime.now(UTC))
 
         await Endpoint(figures, self._trouble).run(self.settings.gateway.metrics)
+
+    def _counted(self) -> dict[str, int]:
+        """What rates are made of."""
+        return {f"device {one.device_id}": one.reports for one in self._supervisor.statuses.values()}
 
     async def _trouble(self) -> str:
         """Why readings are not kept at present, for whoever watches over many gateways; empty when they are."""

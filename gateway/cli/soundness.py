@@ -1,46 +1,55 @@
-"""What `wardlink status` says of the journal's own health: the check under way, damage that was found, what was salvaged."""
+"""What there is to say of the journal's own health: the check under way, damage that was found, what was salvaged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+_Doc = Mapping[str, Any]
 
-def lines(found: dict[str, Any]) -> Iterator[str]:
-    """A line for each thing that a person should know; nothing while all is well and checked."""
-    if check := found.get("check"):
-        yield from _check(check)
-    for one in found["journal"].get("salvages", ()):
-        yield from _salvage(one)
+Told = tuple[str, str, bool]
+"""What is so, what to do about it, whether a person has to."""
+
+NAMED_MAX = 20
+_DISK = "replace the disk soon (docs/recovery.md)"
 
 
-def _check(check: dict[str, Any]) -> Iterator[str]:
-    if check["state"].startswith("checking"):
+def told(status: _Doc) -> Iterator[Told]:
+    """Everything about damage in a status document, while it concerns somebody."""
+    check = status.get("check") or {}
+    if check.get("state") == "stopped" and check.get("why"):
         yield (
-            f"journal: {check['state']}, report {check['checked']} of {check['of']}"
-            if check["of"]
-            else f"journal: {check['state']}"
+            f"the check of the journal came to no end: {check['why']}",
+            "it is tried again in a day, and at the next start",
+            False,
         )
-    elif check["state"] in {"damaged", "stopped"}:
-        yield f"journal: the check came to no end: {check['why'] or 'it was stopped'}"
-    if n := check["n_damaged_reports"]:
-        named = ", ".join(map(str, check["damaged_reports"]))
-        yield f"journal: {n} reports are damaged on the disk and will be parked, not sent: {named}{' …' if n > 20 else ''}"
-    if n := check["n_damaged_associations"]:
-        yield f"journal: {n} associations are damaged: what they covered is held; say them anew with wardlink associate --at"
+    if n := check.get("n_damaged_reports"):
+        named = ", ".join(map(str, check["damaged_reports"])) + (" …" if n > NAMED_MAX else "")
+        yield f"{n} reports are damaged on the disk and are parked, not sent: {named}", _DISK, True
+    if n := check.get("n_damaged_associations"):
+        do = f"say them anew with `wardlink associate --at`; {_DISK}"
+        yield f"{n} associations are damaged; what they covered is held", do, True
+    for one in status["journal"].get("salvages", ()):
+        yield _salvage(one)
 
 
-def _salvage(one: dict[str, Any]) -> Iterator[str]:
+def _salvage(one: _Doc) -> Told:
     lost = sum(n for devices in one["lost"].values() for n in devices.values())
-    said = (
-        "nothing that was still to be sent was lost"
-        if not lost
-        else f"{lost} LOST of what was to be sent ({_whose(one['lost'])})"
+    said = f"{lost} LOST of what was to be sent ({_whose(one['lost'])})" if lost else "nothing that was to be sent was lost"
+    notes = "".join(f"; {note}" for note in one["notes"])
+    what = (
+        f"the journal was damaged and salvaged at {one['at'][:19]}Z: {one['why']}; {one['reports']} reports found, {said}{notes}"
     )
-    yield f"journal: was damaged and salvaged {one['at'][:19]}Z: {one['why']}; {one['reports']} reports found; {said}"
-    yield from (f"journal: {note}" for note in one["notes"])
-    yield f"journal: the damaged file is kept: {one['evidence']}; replace the disk, move the file away, and this is shown no more"
+    return what, f"{_DISK}; once {one['evidence']} is moved elsewhere, this is shown no more", True
 
 
-def _whose(lost: dict[str, dict[str, int]]) -> str:
+def _whose(lost: Mapping[str, Mapping[str, int]]) -> str:
     return "; ".join(f"{to}: {', '.join(f'{device} {n}' for device, n in devices.items())}" for to, devices in lost.items())
+
+
+def progress(status: _Doc) -> str:
+    """How far the check under way has come; empty when none is."""
+    check = status.get("check") or {}
+    if not str(check.get("state", "")).startswith("checking"):
+        return ""
+    return f"{check['state']}, {check['checked']} of {check['of']}" if check["of"] else str(check["state"])

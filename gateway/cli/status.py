@@ -1,35 +1,68 @@
-"""wardlink status: what the gateway is doing, from the running gateway and its journal."""
+"""wardlink status: what the gateway is doing, what is wrong and what to do; from the running gateway, or from its journal."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from time import sleep
+from typing import Annotated, Any
 
 import typer
 
 from gateway import config, control
 from gateway.cli import soundness
-from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, table
+from gateway.cli.advice import findings, span
+from gateway.cli.running import running
+from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json
+from gateway.metrics import process
 from gateway.store import overview
 from gateway.store.journal import open_reader
 
 app = new_app()
-NOT_RUNNING = 1
+
+NEEDS_A_PERSON = 1
+NOT_RUNNING = 3
+WATCH_S = 2.0
+WIDTH = 80
+"""Columns of a terminal on a service laptop."""
+
+WatchOption = Annotated[bool, typer.Option("--watch", help="again every 2 s, until Ctrl-C")]
 
 
 @app.command()
-def status(as_json: JsonOption = False, path: ConfigOption = config.DEFAULT_PATH) -> None:
-    """Devices, journal and destinations; exit 1 when no gateway runs on this configuration."""
-    folder = config.load(path).gateway.data
-    found = snapshot(folder)
-    if as_json:
-        print_json(found)
+def status(as_json: JsonOption = False, watch: WatchOption = False, path: ConfigOption = config.DEFAULT_PATH) -> None:
+    """Devices, destinations, journal, and what needs a person; exit 0 all is well, 1 something does, 3 no gateway runs."""
+    folder = running(path).gateway.data
+    code = _show(folder, as_json=as_json, watch=watch)
+    try:
+        while watch:
+            sleep(WATCH_S)
+            code = _show(folder, as_json=as_json, watch=watch)
+    except KeyboardInterrupt:
+        pass
+    if code:
+        raise typer.Exit(code)
+
+
+def _show(folder: Path, *, as_json: bool, watch: bool) -> int:
+    """Say it once; the exit code that belongs to it."""
+    found, now = snapshot(folder), datetime.now(UTC)
+    told = findings(found, now)
+    document = {**found, "findings": [{"urgent": one.urgent, "what": one.what, "do": one.do} for one in told]}
+    if as_json and watch:
+        print(json.dumps(document, default=str), flush=True)
+    elif as_json:
+        print_json(document)
     else:
-        _print(found)
-    if not found["running"]:
-        raise typer.Exit(NOT_RUNNING)
+        clear = "\x1b[H\x1b[2J" if watch and sys.stdout.isatty() else ""
+        print(clear + "\n".join(_lines(document, now)), flush=True)
+    return NOT_RUNNING if not found["running"] else NEEDS_A_PERSON if any(one.urgent for one in told) else 0
 
 
 def snapshot(folder: Path) -> dict[str, Any]:
@@ -39,58 +72,157 @@ def snapshot(folder: Path) -> dict[str, Any]:
         return {"running": True, **said}
     with closing(open_reader(folder)) as conn:
         conn.execute("BEGIN")
-        return {"running": False, "journal": overview.overview(conn)}
+        return {"running": False, "journal": overview.overview(conn), "disk": process.disk(folder)}
 
 
-def _print(found: dict[str, Any]) -> None:
-    if found["running"]:
-        print(f"{found['gateway']} {found['eui64']}, wardlink {found['version']}")
-        columns: tuple[str, ...] = ("device", "driver", "state", "last report", "clock", "counts", "where / why")
-        table("Devices", columns, [_device(one) for one in found["devices"]])
-    else:
-        print("No gateway is running on this configuration.")
-    for line in soundness.lines(found):
-        print(line)
-    states = {one["id"]: one for one in found.get("destinations", ())}
-    columns = ("destination", "state", "waiting", "oldest", "held", "parked", "last ack", "where")
-    rows = [_route(one, states.get(one["id"], {})) for one in found["journal"]["destinations"]]
-    table("Destinations", columns, rows)
+def _lines(found: dict[str, Any], now: datetime) -> Iterator[str]:
+    yield from _head(found, now)
+    if found.get("devices"):
+        yield from _table(("DEVICE", "STATE", "REPORTS", "/MIN", "LAST", "CLOCK", "COUNTS"), _devices(found, now), "llrrrrl")
+    if found["journal"]["destinations"]:
+        heads = ("DESTINATION", "WAITING", "OLDEST", "HELD", "PARKED", "LAST ACK", "ACK p50/p99")
+        yield from _table(heads, _destinations(found, now), "lrrrrrl")
+    yield from _receivers(found, now)
+    yield from _room(found)
+    yield from _advice(found["findings"])
+
+
+def _head(found: dict[str, Any], now: datetime) -> Iterator[str]:
+    if not found["running"]:
+        yield "No gateway is running on this configuration; this is what its journal holds."
+        return
+    yield f"{found['gateway']} {found['eui64']}, wardlink {found['version']}, up {_since(found['started'], now)}"
+    if own := found.get("config"):
+        yield f"configuration {own['path']}, {str(own['sha256'])[:12]}, loaded {_since(own['loaded_at'], now)} ago"
+
+
+def _devices(found: dict[str, Any], now: datetime) -> Iterator[tuple[str, ...]]:
+    rates = found.get("rates", {})
+    for one in found["devices"]:
+        rate = rates.get(f"device {one['id']}")
+        yield (
+            one["id"],
+            one["state"],
+            str(one["reports"]),
+            "-" if rate is None else f"{rate:.0f}",
+            _since(one["last_report"], now),
+            offset(one["clock_offset_s"]),
+            counts(one["counts"]),
+        )
+
+
+def _destinations(found: dict[str, Any], now: datetime) -> Iterator[tuple[str, ...]]:
+    live = {one["id"]: one for one in found.get("destinations", ())}
     for one in found["journal"]["destinations"]:
-        for reason, n in one["parked_by_reason"].items():
-            print(f"{one['id']}: {n} parked: {reason}")
-        if one["held_by_device"]:
-            waiting = ", ".join(f"{device} {n}" for device, n in one["held_by_device"].items())
-            print(f"{one['id']}: held until a patient is known: {waiting}")
-    for one in found["journal"]["incomplete"]:
-        print(f"incomplete transmission of {one['device']}, {one['received_at']}: {one['reason']} ({one['size']} bytes)")
+        ack = f"{one['last_code']} {_since(one['last_ack_at'], now)}" if one["last_code"] else "never"
+        acks = live.get(one["id"], {}).get("acks") or {}
+        yield (
+            one["id"],
+            str(one["waiting"]),
+            _since(one["oldest"], now),
+            str(one["held"]),
+            str(one["parked"]),
+            ack,
+            f"{milliseconds(acks.get('p50_s'))}/{milliseconds(acks.get('p99_s'))}",
+        )
 
 
-def _device(one: dict[str, Any]) -> tuple[object, ...]:
-    clock, why = offset(one["clock_offset_s"]), one["reason"] or one["link"]
-    return one["id"], one["driver"], one["state"], age(one["last_report"]), clock, counts(one["counts"]), why
+def _gone(account: Sequence[dict[str, Any]], destination: str) -> str:
+    """What was dropped or lost, by reason, of all devices."""
+    total: dict[str, int] = {}
+    for line in account:
+        if line["destination"] == destination:
+            for what, n in [*line["dropped"].items(), *((f"lost {cause}", n) for cause, n in line.get("lost", {}).items())]:
+                total[what] = total.get(what, 0) + n
+    return counts(total)
 
 
-def _route(one: dict[str, Any], live: dict[str, Any]) -> tuple[object, ...]:
-    ack = f"{one['last_code']} {age(one['last_ack_at'])}" if one["last_code"] else "never"
-    where = live.get("describe", "") + (" PLAINTEXT" if live.get("plaintext") else "")
-    state = live.get("state", "not running")
-    return one["id"], state, one["waiting"], age(one["oldest"]), one["held"], one["parked"], ack, where
+def _receivers(found: dict[str, Any], now: datetime) -> Iterator[str]:
+    live = {one["id"]: one for one in found.get("destinations", ())}
+    for one in found["journal"]["destinations"]:
+        its = live.get(one["id"])
+        parts = [f"{its['state']}; {its['describe']}" if its else "not at work"]
+        if its:
+            parts += [f"{whose} certificate {_days(what, now)} days left" for whose, what in its.get("certificates", {}).items()]
+            tries = {**{f"tries: {why}": n for why, n in its.get("retries", {}).items()}, "refused": its.get("refused", 0)}
+            parts += [counts({what: n for what, n in tries.items() if n})] if any(tries.values()) else []
+        gone = _gone(found["journal"]["account"], one["id"])
+        yield from _wrapped(f"{one['id']}: {'; '.join(parts)}{f'; dropped: {gone}' if gone != '-' else ''}")
 
 
-def age(moment: str | datetime | None) -> str:
-    """How long ago, in the largest unit that says it."""
-    if not moment:
-        return "-"
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(str(moment))).total_seconds()
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return f"{max(0, int(seconds))} s ago"
+def _days(certificate: dict[str, Any], now: datetime) -> int:
+    return (datetime.fromisoformat(str(certificate["not_after"])) - now).days
+
+
+def _room(found: dict[str, Any]) -> Iterator[str]:
+    disk, room, commits = found.get("disk"), found.get("room") or {}, found.get("commits") or {}
+    if not disk:
+        return
+    parts = [f"journal {megabytes(disk['size_bytes'])} and its log {megabytes(disk['wal_bytes'])}"]
+    parts.append(room.get("words") or f"disk {megabytes(disk['disk_free_bytes'])} free")
+    if checking := soundness.progress(found):
+        parts.append(checking)
+    if commits.get("count"):
+        parts.append(f"commits {milliseconds(commits['p50_s'])}/{milliseconds(commits['p99_s'])} (p50/p99)")
+    yield from _wrapped("; ".join(parts))
+
+
+def _advice(told: Sequence[dict[str, Any]]) -> Iterator[str]:
+    yield ""
+    for title, urgent in (("Needs a person:", True), ("Good to know:", False)):
+        chosen = [one for one in told if one["urgent"] is urgent]
+        if chosen:
+            yield title
+        for one in chosen:
+            yield from _wrapped(f"- {one['what']}", "  ")
+            yield from _wrapped(f"  → {one['do']}", "    ")
+    if not any(one["urgent"] for one in told):
+        yield "All is well."
+
+
+def _table(heads: Sequence[str], rows: Iterator[tuple[str, ...]], sides: str) -> Iterator[str]:
+    """Columns as wide as their widest cell; the last takes what is left of the line, the first gives way if need be."""
+    drawn = [tuple(heads), *rows]
+    widths = [max(len(row[column]) for row in drawn) for column in range(len(heads))]
+    rest = _width() - sum(widths[1:-1]) - 2 * (len(heads) - 1)
+    widths[0] = min(widths[0], max(len(heads[0]), rest - len(heads[-1])))
+    widths[-1] = max(len(heads[-1]), rest - widths[0])
+    yield ""
+    for row in drawn:
+        cells = [_cell(cell, width, side) for cell, width, side in zip(row, widths, sides, strict=True)]
+        yield "  ".join(cells).rstrip()
+
+
+def _cell(text: str, width: int, side: str) -> str:
+    shown = text if len(text) <= width else f"{text[: width - 1]}…"
+    return shown.rjust(width) if side == "r" else shown.ljust(width)
+
+
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(text, _width(), subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _width() -> int:
+    return max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+
+
+def _since(moment: str | datetime | None, now: datetime) -> str:
+    return "-" if not moment else span((now - datetime.fromisoformat(str(moment))).total_seconds())
 
 
 def offset(seconds: float | None) -> str:
     """A device clock's offset."""
     return "-" if seconds is None else f"{seconds:+.0f} s"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A latency."""
+    return "-" if seconds is None else f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def megabytes(size: int) -> str:
+    """A size for people."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def counts(found: dict[str, int]) -> str:
