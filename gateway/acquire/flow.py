@@ -22,3 +22,5 @@ class Flow:
     started: datetime | None
     chunks: list[Chunk] = field(default_factory=list)
     datagram: bool = False
+    missing: int = 0
+    """Bytes that the sender's count says were sent and the recording does not hold: lost, or cut by its snap length."""

@@ -122,7 +122,10 @@ class _Stream:
 
     def _skip_gaps(self, *, leave: int) -> None:
         while len(self._ahead) > leave:
-            self._next = next(iter(self._in_order()))
+            resumed = next(iter(self._in_order()))
+            if self._flows and self._next is not None:
+                self._flows[-1].missing += (resumed - self._next) & 0xFFFFFFFF
+            self._next = resumed
             self._advance()
 
     def _in_order(self) -> Iterable[int]:

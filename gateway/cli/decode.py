@@ -13,6 +13,7 @@ import typer
 from msgspec.structs import replace
 
 from gateway.acquire import offline, recording, registry
+from gateway.acquire.flow import Flow
 from gateway.acquire.written import Written, hint, unwritten
 from gateway.cli.show import moment, new_app, read_bytes, say
 from gateway.deliver.messages import Renderer
@@ -72,19 +73,20 @@ def decode(
                 count += 1
                 write(item, known)
         understood += count + faults.silent
-        _tell(flow.name, len(flows) > 1, count, faults)
+        _tell(flow, len(flows) > 1, count, faults)
     if not understood:
         told = (hint(data) if written is Written.RAW else "") or "is it the right driver?"
         say(f"nothing was understood as {driver}{f' with profile {chosen}' if chosen else ''}; {told}")
         raise typer.Exit(NOTHING_UNDERSTOOD)
 
 
-def _tell(name: str, several: bool, count: int, faults: offline.Faults) -> None:
+def _tell(flow: Flow, several: bool, count: int, faults: offline.Faults) -> None:
     if several and not count and not faults.silent:
-        say(f"{name}: nothing understood in this direction")
-        return
+        say(f"{flow.name}: nothing understood in this direction")
+    if flow.missing:
+        say(f"{flow.name}: {flow.missing} bytes are missing in the capture: lost, or cut by its snap length")
     for line in faults.lines():
-        say(f"{name}: {line}")
+        say(f"{flow.name}: {line}")
 
 
 def _writer(form: Form) -> Any:

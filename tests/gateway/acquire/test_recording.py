@@ -74,7 +74,10 @@ def test_tcp_segments_are_put_in_order_and_doubles_dropped(writer: type) -> None
 
 
 def test_a_segment_that_was_not_captured_leaves_a_gap_and_not_a_loss_of_the_rest() -> None:
-    assert streams(pcap([tcp(99, syn=True), tcp(100, b"abc"), tcp(110, b"xyz")])) == [b"abcxyz"]
+    frames = [tcp(99, syn=True), tcp(100, b"abc"), tcp(110, b"xyz")]
+    assert streams(pcap(frames)) == [b"abcxyz"]
+    assert [flow.missing for flow in recording.read(None, pcap(frames))] == [7]
+    assert [flow.missing for flow in recording.read(None, pcap([frames[0], frames[1], tcp(103, b"xyz")]))] == [0]
 
 
 def test_sequence_numbers_wrap() -> None:
