@@ -39,10 +39,22 @@ def acts(conn: sqlite3.Connection, *, after: int = 0, limit: int = 1000) -> list
     rows = conn.execute(
         "SELECT id, at, by_whom, act, object, detail FROM audit WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
     ).fetchall()
-    return [
-        Act(number, from_text(at), by, act, object_id, msgspec.json.decode(detail, type=dict[str, str]))
-        for number, at, by, act, object_id, detail in rows
-    ]
+    return [_act(row) for row in rows]
+
+
+def _act(row: tuple[int, str, str, str, str, str]) -> Act:
+    number, at, by, act, object_id, detail = row
+    return Act(number, from_text(at), by, act, object_id, msgspec.json.decode(detail, type=dict[str, str]))
+
+
+def acts_on(conn: sqlite3.Connection, report: int, destination: str) -> list[Act]:
+    """What people did about one message, in order."""
+    rows = conn.execute(
+        "SELECT id, at, by_whom, act, object, detail FROM audit"
+        " WHERE id IN (SELECT act FROM acted WHERE report = ? AND destination = ?) ORDER BY id",
+        (report, destination),
+    ).fetchall()
+    return [_act(row) for row in rows]
 
 
 def last(conn: sqlite3.Connection) -> int:

@@ -157,6 +157,12 @@ def next_open(conn: sqlite3.Connection, destination: str) -> int | None:
     return next(iter(line.next(line.cursor, line.end, 1)), None)
 
 
+def waiting(conn: sqlite3.Connection, destination: str, limit: int) -> list[int]:
+    """The first reports behind the cursor that are not dealt with."""
+    line = _Line(conn, destination)
+    return line.next(line.cursor, line.end, limit)
+
+
 def _blocked(aside: Sequence[tuple[int, str, str, str, int]], retrying: Sequence[tuple[str, int, str | None]]) -> frozenset[str]:
     """Lines with reports in retry beyond those in this batch."""
     left = {line: n for line, n, _ in retrying}

@@ -211,7 +211,7 @@ def test_watching_goes_on_until_it_is_interrupted(
 
 
 @pytest.mark.parametrize(
-    "command", [["status"], ["account"], ["parked", "list"], ["associations"], ["export", "--since", "2026-01-01T00:00Z"]]
+    "command", [["status"], ["account"], ["queue", "list"], ["associations"], ["export", "--since", "2026-01-01T00:00Z"]]
 )
 def test_a_gateway_that_never_ran_has_no_journal_and_none_is_made(wardlink: Wardlink, toml: Path, command: list[str]) -> None:
     said = wardlink(*command, "-c", toml)
@@ -243,24 +243,6 @@ def test_an_account_that_does_not_add_up_exits_1(wardlink: Wardlink, ran: Path) 
     assert said.code == 1
     assert "1 line(s) do not balance" in said.out
     assert wardlink("account", "--json", "-c", ran).json["balanced"] is False
-
-
-def test_what_is_parked_is_listed_with_its_reason(wardlink: Wardlink, ran: Path) -> None:
-    found = wardlink("parked", "list", "engine", "--json", "-c", ran).json
-    assert [(one["report"], one["device"], one["code"], one["reason"]) for one in found] == [
-        (2, "4E-044", "AR", "no such patient"), (3, "4E-044", "AR", "no such patient"),
-    ]  # fmt: skip
-    assert wardlink("parked", "list", "-c", ran).out.count("no such patient") == 2
-    assert wardlink("parked", "list", "another", "--json", "-c", ran).json == []
-
-
-def test_one_is_sent_again_and_one_is_given_up(wardlink: Wardlink, ran: Path) -> None:
-    assert wardlink("parked", "replay", "engine", "2", "-c", ran).out == "engine: 1 will be sent again\n"
-    assert wardlink("parked", "dismiss", "engine", "--reason", "no such patient", "-c", ran).out == "engine: 1 given up\n"
-    (first, _) = wardlink("account", "--json", "-c", ran).json["lines"]
-    assert (first["waiting"], first["parked"], first["dropped"]) == (1, 0, {"dismissed": 1})
-    said = wardlink("parked", "replay", "engine", "-c", ran)
-    assert (said.code, said.err) == (2, "wardlink: engine: nothing that was asked for is parked there\n")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +16,15 @@ from gateway.deliver.messages import Renderer
 from gateway.model import Category, DeviceIdentity, Entry, Kind, Observation, Report, Subject
 from gateway.patients.acts import associate, release
 from gateway.settings.dispatch import DispatchSettings
-from gateway.store import parked, status
+from gateway.store import queued, remedies, status
+from gateway.store.items import State
 from gateway.store.journal import Journal
+from gateway.store.queued import Queued
+from gateway.store.remedies import By
+from gateway.store.selection import Selection
 from gateway.store.statement import Line, statement
 
+BY = By(whom="n", note="a test")
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
@@ -121,11 +126,29 @@ class Bench:
         at = START + timedelta(minutes=minute)
         await self.journal.act(lambda conn: release(conn, device, at=at, now=self.clock.now(), by="n", source="test"))
 
-    async def replay(self, **chosen: str | Sequence[int]) -> int:
-        return await self.journal.act(lambda conn: parked.replay(conn, "engine", by="n", **chosen))  # type: ignore[arg-type]
+    def chosen(self, *states: State, reports: tuple[int, ...] | None = None, reason: str = "") -> Selection:
+        return Selection(destination="engine", states=frozenset(states), reports=reports, reason=reason)
 
-    async def parked(self) -> list[parked.Parked]:
-        return await self.journal.read(parked.parked)
+    async def replay(self, *states: State, reports: tuple[int, ...] | None = None, reason: str = "") -> int:
+        """Of parked messages, unless `states` says otherwise."""
+        chosen = self.chosen(*(states or (State.PARKED,)), reports=reports, reason=reason)
+        return (await self.journal.act(lambda conn: remedies.replay(conn, chosen, BY))).n
+
+    async def dismiss(self, *states: State) -> int:
+        chosen = self.chosen(*states)
+        return (await self.journal.act(lambda conn: remedies.dismiss(conn, chosen, BY))).n
+
+    async def edit(self, report: int, body: bytes, replaces: str = "") -> str:
+        """A message for a report, written by a person; its id."""
+        new = remedies.new_message_id()
+        edited = remedies.Edit(
+            destination="engine", report=report, message_id=new, replaces=replaces, body=body, diff="", patient_changed=""
+        )
+        await self.journal.act(lambda conn: remedies.edit(conn, edited, BY))
+        return new
+
+    async def parked(self) -> list[Queued]:
+        return await self.journal.read(lambda conn: queued.listed(conn, self.chosen(State.PARKED), 1000))
 
     async def queue(self) -> status.Queue:
         (queue,) = await self.journal.read(status.queues)

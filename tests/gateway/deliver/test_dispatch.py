@@ -15,7 +15,7 @@ from gateway.deliver.backoff import Backoff
 from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused, Retry
 from gateway.model import Category, Entry, Subject
 from gateway.settings.dispatch import DispatchSettings
-from gateway.store import cursors, parked
+from gateway.store import cursors
 from gateway.store.cursors import Pin, Result, State
 
 if TYPE_CHECKING:
@@ -509,7 +509,7 @@ async def test_dismissed_messages_are_dropped_by_name(bench: Bench) -> None:
     bench.receiver.answer = answers(Refused("no", "AR"))
     async with bench.sending():
         await bench.clock.quiet()
-    assert await bench.journal.act(lambda conn: parked.dismiss(conn, "engine", reports=[report], by="n")) == 1
+    assert await bench.dismiss(State.PARKED) == 1
     (line,) = await bench.lines()
     assert (line.parked, line.dropped) == (0, {"dismissed": 1})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,15 @@ import pytest
 
 from gateway.model import Category, Report, Subject
 from gateway.patients import acts
-from gateway.store import cursors, database, days, parked, statement, writer
+from gateway.store import cursors, database, days, remedies, statement, writer
 from gateway.store.cursors import Result, State
 from gateway.store.journal import Journal
+from gateway.store.remedies import By
+from gateway.store.selection import Selection
 from gateway.store.statement import Line
+
+PARKED = Selection(destination="engine", states=frozenset({State.PARKED}))
+BY = By(whom="n1")
 
 if TYPE_CHECKING:
     from tests.gateway.store.conftest import MakeReport
@@ -163,8 +169,8 @@ async def test_what_is_given_up_replayed_or_gets_its_patient_later_stays_on_its_
     await settle(berlin, State.HELD)
     assert await by_day(berlin) == {"2026-11-21": (5, 0, 0, 2, 3, {})}
     move(datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
-    await berlin.act(lambda conn: parked.dismiss(conn, "engine", reports=[1], by="n1"))
-    await berlin.act(lambda conn: parked.replay(conn, "engine", reports=[2], by="n1"))
+    await berlin.act(lambda conn: remedies.dismiss(conn, replace(PARKED, reports=(1,)), BY))
+    await berlin.act(lambda conn: remedies.replay(conn, replace(PARKED, reports=(2,)), BY))
     who = Subject(patient_id="SYN-1")
     since = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
     await berlin.act(lambda conn: acts.associate(conn, "4E-044", who, at=since, by="n1", source="scan", reason="late"))
@@ -182,7 +188,7 @@ async def test_an_act_from_another_process_counts_on_the_right_day_too(
     await berlin.keep([make_report(at=datetime(2026, 11, 22, 12, 0, tzinfo=UTC))], device_id="4E-044")
     await settle(berlin, State.PARKED)
     with closing(database.open_for_acts(tmp_path / "data")) as conn:
-        parked.dismiss(conn, "engine", by="n1")
+        remedies.dismiss(conn, PARKED, BY)
     assert await by_day(berlin) == {
         "2026-11-21": (1, 0, 0, 0, 0, {"dismissed": 1}),
         "2026-11-22": (1, 0, 0, 0, 0, {"dismissed": 1}),
