@@ -43,11 +43,11 @@ class Association(msgspec.Struct, frozen=True, kw_only=True):
 def wearer(conn: sqlite3.Connection, device: str, at: datetime, *, known_at: datetime | None = None) -> Association | None:
     """Who wore `device` at `at`, as known at `known_at` (None: as known now). A row whose checksum fails names nobody."""
     known = "superseded_at IS NULL" if known_at is None else _KNOWN
-    row = conn.execute(
+    rows = conn.execute(
         f"SELECT {_COLUMNS}, crc FROM associations WHERE {_WEARER} AND {known}",  # noqa: S608 - constants
         {"device": device, "at": to_text(at), "known": to_text(known_at) if known_at else None},
-    ).fetchone()
-    return None if row is None or _is_damaged(row) else _association(row[:-1])
+    )
+    return next((_association(row[:-1]) for row in rows if not _is_damaged(row)), None)
 
 
 def by_id(conn: sqlite3.Connection, number: int) -> Association | None:
@@ -59,14 +59,17 @@ def by_id(conn: sqlite3.Connection, number: int) -> Association | None:
 def history(
     conn: sqlite3.Connection, device: str | None = None, *, known_at: datetime | None = None, every_version: bool = False
 ) -> list[Association]:
-    """Associations in the order they began: what is held true now or was at `known_at`, or every version ever recorded."""
+    """Associations in the order they began: what is held true now or was at `known_at`, or every version ever recorded.
+
+    Rows whose checksum fails are left out: they must not keep a person from saying it anew.
+    """
     known = "1" if every_version else "superseded_at IS NULL" if known_at is None else _KNOWN
     rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM associations WHERE (:device IS NULL OR device = :device) AND {known}"  # noqa: S608 - constants
+        f"SELECT {_COLUMNS}, crc FROM associations WHERE (:device IS NULL OR device = :device) AND {known}"  # noqa: S608 - constants
         " ORDER BY device, valid_from, id",
         {"device": device, "known": to_text(known_at) if known_at else None},
     ).fetchall()
-    return [_association(row) for row in rows]
+    return [_association(row[:-1]) for row in rows if not _is_damaged(row)]
 
 
 def replace(conn: sqlite3.Connection, ended: Sequence[Association], begun: Sequence[Association], at: datetime) -> None:
@@ -80,8 +83,8 @@ def replace(conn: sqlite3.Connection, ended: Sequence[Association], begun: Seque
 
 
 def _is_damaged(row: tuple[Any, ...]) -> bool:
-    _, device, subject, valid_from, valid_to, *_, crc = row
-    return crc is not None and crc != of_association(device, subject, valid_from, valid_to)
+    _, device, subject, valid_from, valid_to, recorded_at, *_, crc = row
+    return crc is not None and crc != of_association(device, subject, valid_from, valid_to, recorded_at)
 
 
 def _row(new: Association) -> tuple[str | int | None, ...]:
@@ -97,7 +100,7 @@ def _row(new: Association) -> tuple[str | int | None, ...]:
         new.source,
         new.by,
         new.reason,
-        of_association(new.device, subject, valid_from, valid_to),
+        of_association(new.device, subject, valid_from, valid_to, to_text(new.recorded_at)),
     )
 
 

@@ -21,6 +21,6 @@ def of_row(report: int, stored_at: str) -> int:
     return crc32(stored_at.encode(), report)
 
 
-def of_association(device: str, subject: str, valid_from: str, valid_to: str | None) -> int:
+def of_association(device: str, subject: str, valid_from: str, valid_to: str | None, recorded_at: str) -> int:
     """The checksum of what decides whose a reading is."""
-    return crc32(f"{device}\n{subject}\n{valid_from}\n{valid_to or ''}".encode())
+    return crc32(f"{device}\n{subject}\n{valid_from}\n{valid_to or ''}\n{recorded_at}".encode())

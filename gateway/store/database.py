@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.errors import ConfigError, StoreError
-from gateway.store import swap
+from gateway.store import moved, swap
 
 FILE = "journal.sqlite3"
 BUSY_TIMEOUT_MS = 5_000
@@ -138,6 +138,7 @@ def open_reader(folder: Path) -> sqlite3.Connection:
 
 def open_for_acts(folder: Path) -> sqlite3.Connection:
     """A second writer, for what a person does from another process; makes the journal when there is none yet."""
+    moved.refuse(folder)
     make_folder(folder)
     conn = connect(folder)
     try:

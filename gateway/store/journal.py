@@ -17,7 +17,7 @@ from typing import TypeVar
 from gateway.errors import DamagedError, StoreError
 from gateway.histogram import Histogram
 from gateway.model import Category, Gateway, Report
-from gateway.store import database, destinations, epochs, identity, intake, opening, retention, swap
+from gateway.store import database, destinations, epochs, identity, intake, moved, opening, retention, swap
 from gateway.store.damage import is_damage
 from gateway.store.database import open_reader
 from gateway.store.days import Days
@@ -251,6 +251,7 @@ class Journal:
 
 def _prepare(folder: Path, reserve: Reserve, name: str, eui64: str | None) -> _Found:
     """Open what is there; what shows itself damaged is salvaged first."""
+    moved.refuse(folder)
     opening.look(folder)
     try:
         return _begin(folder, reserve, name, eui64)

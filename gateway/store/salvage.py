@@ -24,7 +24,7 @@ from gateway.errors import StoreError
 from gateway.store import audit, database, mending, swap
 from gateway.store.damage import is_damage
 from gateway.store.pages import PAGE_SIZE, Pages, Value
-from gateway.store.shapes import Shape, match, shapes
+from gateway.store.shapes import Shape, match, mended, shapes
 from gateway.store.times import to_text
 from gateway.store.wal import Log
 
@@ -59,6 +59,7 @@ class Salvaged:
 
     why: str
     evidence: str
+    at: str
     found: Counter[str] = field(default_factory=Counter)
     numbers: dict[str, int] = field(default_factory=dict)
     """Table to the highest number that it had given out, as far as it says so."""
@@ -80,7 +81,7 @@ class Salvaged:
 def salvage(folder: Path, why: str, wal: Log, now: datetime) -> Salvaged:
     """Make the journal in `folder` anew. StoreError when the disk has no room for it; then nothing was changed."""
     source, target = folder / database.FILE, folder / NEW
-    done = Salvaged(why, swap.name_aside(folder, database.FILE, "damaged", now))
+    done = Salvaged(why, swap.name_aside(folder, database.FILE, "damaged", now), to_text(now))
     _check_room(folder, source)
     try:
         for end in swap.BESIDE:
@@ -162,7 +163,7 @@ def _from_tree(conn: sqlite3.Connection, old: sqlite3.Connection, shape: Shape, 
         return
     listed = f"SELECT {', '.join(columns)} FROM {shape.table}"  # noqa: S608 - our own names
     for row in _by_stretches(old, listed) if shape.table == "reports" else _from_both_ends(old, listed, shape.key):
-        _insert(conn, shape.table, columns, row, done.found)
+        _insert(conn, shape.table, columns, mended(shape, row, done.at), done.found)
 
 
 def _from_both_ends(old: sqlite3.Connection, listed: str, key: Sequence[str]) -> Iterator[Row]:

@@ -25,6 +25,11 @@ _LOOKS: Mapping[str, str] = {
     "pinned_at": _TIME,
     "recorded_at": _TIME,
     "valid_from": _TIME,
+    "valid_to": _TIME,
+    "superseded_at": _TIME,
+    "not_before": _TIME,
+    "last_ack_at": _TIME,
+    "trouble_at": _TIME,
     "since": _TIME,
     "category": "|".join(category.value for category in Category),
     "state": "held|due|retry|parked",
@@ -125,11 +130,9 @@ def _is_genuine(shape: Shape, values: tuple[Value, ...]) -> bool:
     """Whether what a row proves of itself holds: checksums where it has them; a report without must be one."""
     row = dict(zip(shape.columns, values, strict=False))
     if shape.table == "associations":
-        told = (str(row["device"]), str(row["subject"]), str(row["valid_from"]))
-        return row.get("crc") in {
-            None,
-            checksums.of_association(*told, None if row["valid_to"] is None else str(row["valid_to"])),
-        }
+        until = None if row["valid_to"] is None else str(row["valid_to"])
+        told = (str(row["device"]), str(row["subject"]), str(row["valid_from"]), until, str(row["recorded_at"]))
+        return row.get("crc") in {None, checksums.of_association(*told)}
     return shape.table != "reports" or _is_report(row)
 
 
@@ -148,15 +151,40 @@ def _is_report(row: Mapping[str, Value]) -> bool:
     return True
 
 
+_SUMMED = frozenset({"reports", "associations"})
+
+
+def _time(column: str) -> re.Pattern[str] | None:
+    """What a column of times must look like; None for any other."""
+    return re.compile(_TIME) if _LOOKS.get(column) == _TIME else None
+
+
+def mended(shape: Shape, row: tuple[Value, ...], now: str) -> tuple[Value, ...]:
+    """A row whose damaged times are taken back: to none where there may be none, else to `now`. Not where checksums tell."""
+    if shape.table in _SUMMED:
+        return row
+    found = list(row)
+    for index, value in enumerate(row):
+        look = _time(shape.columns[index])
+        if look and isinstance(value, str) and not look.fullmatch(value):
+            found[index] = now if shape.needed[index] else None
+    return tuple(found)
+
+
 def damaged_texts(conn: sqlite3.Connection) -> str:
-    """The first table with a text that is none, or nothing: SQLite itself never looks at the bytes of a text."""
+    """The first table with a text that is none, or a time that is none, or nothing: SQLite itself never looks at a text's bytes.
+
+    What checksums cover is left to them: one row of these is parked, or names nobody, and the others go on.
+    """
     for shape in shapes(conn):
         texts = [name for name, kind in zip(shape.columns, shape.kinds, strict=True) if kind == "TEXT" and name != "payload"]
         if not texts:
             continue
+        looks = [_time(name) if shape.table not in _SUMMED else None for name in texts]
         try:
-            for _ in conn.execute(f"SELECT {', '.join(texts)} FROM {shape.table}"):  # noqa: S608 - our own names
-                pass
+            for row in conn.execute(f"SELECT {', '.join(texts)} FROM {shape.table}"):  # noqa: S608 - our own names
+                if any(look and value is not None and not look.fullmatch(value) for look, value in zip(looks, row, strict=True)):
+                    return f"a time in {shape.table} is damaged"
         except sqlite3.OperationalError as error:
             if not is_text_damage(error):
                 raise

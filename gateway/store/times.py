@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from gateway.errors import LocalProtocolError
+from gateway.errors import DamagedError, LocalProtocolError
 
 
 def utc_now() -> datetime:
@@ -20,5 +20,8 @@ def to_text(at: datetime) -> str:
 
 
 def from_text(text: str) -> datetime:
-    """The instant again, aware, UTC."""
-    return datetime.fromisoformat(text)
+    """The instant again, aware, UTC. DamagedError for what the journal never wrote."""
+    try:
+        return datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        raise DamagedError("the journal holds a time that it never wrote") from None

@@ -3,7 +3,7 @@
 -- CRC-32. crc: (device, category, received_at, stored_at, identity, payload); raw_crc: raw. NULL: kept before there were any.
 ALTER TABLE reports ADD COLUMN crc INTEGER;
 ALTER TABLE reports ADD COLUMN raw_crc INTEGER;
--- The same of (device, subject, valid_from, valid_to): what decides whose a reading is.
+-- The same of (device, subject, valid_from, valid_to, recorded_at): what decides whose a reading is.
 ALTER TABLE associations ADD COLUMN crc INTEGER;
 
 -- Message ids are epoch and report number. Every run of a gateway gives its reports an epoch of its own, so that an older copy of

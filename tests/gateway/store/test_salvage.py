@@ -122,15 +122,17 @@ async def drain(journal: Journal) -> dict[int, tuple[str, bytes]]:
         await journal.write(lambda tx, r=results: cursors.settle(tx, "engine", r))  # type: ignore[misc]
 
 
-async def check(folder: Path, oracle: Oracle, readable: set[int], make_report: MakeReport) -> None:
-    """The promise, after whatever was done to the file."""
+async def check(folder: Path, oracle: Oracle, readable: set[int], make_report: MakeReport, *, hidden: bool = False) -> None:
+    """The promise, after whatever was done to the file. `hidden`: it may look whole; then the statement alone tells what is gone."""
     journal = await recover(folder)
     try:
         await journal.use(TAKES)
         there = await journal.read(rows)
         kept = {number: (oracle.keys[number], oracle.payloads[number], oracle.raws[number]) for number in readable}
         assert {number: there.get(number) for number in readable} == kept
-        await balanced(journal)
+        hidden = hidden and not list(folder.glob("*damaged*"))
+        if not hidden:
+            await balanced(journal)
         (new,) = await journal.keep([make_report(identity="afterwards")], device_id="D0")
         assert new is not None
         assert new > KEPT, "a number was given out again"
@@ -139,7 +141,8 @@ async def check(folder: Path, oracle: Oracle, readable: set[int], make_report: M
             if number <= KEPT:
                 assert (key, content) == (oracle.keys[number], oracle.payloads[number])
         assert readable - oracle.delivered - {5, 7} <= set(sent) | await aside(journal), "readable, and neither sent nor shown"
-        await balanced(journal)
+        if not hidden:
+            await balanced(journal)
     finally:
         await journal.close()
 
@@ -221,7 +224,9 @@ async def test_pages_damaged_at_random(
     for page in hit:
         damage(data, page, rng)
     (folder / database.FILE).write_bytes(data)
-    await check(folder, oracle, {number for number, on in stands.items() if on not in hit}, make_report)
+    await check(
+        folder, oracle, {number for number, on in stands.items() if on not in hit}, make_report, hidden=damage is exchanged
+    )
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
