@@ -150,3 +150,13 @@ async def test_a_crash_on_the_way_out_does_not_keep_a_device_running(ward: Ward,
     async with asyncio.timeout(5):
         await ward.supervisor.stop("BED-1")
     assert (status.state, status.reason) == (State.DOWN, "stopped")
+
+
+async def test_several_are_stopped_together_and_forgotten_the_others_go_on(ward: Ward) -> None:
+    lines = {name: talking(b"m 1\n", closed=False) for name in ("BED-1", "BED-2", "BED-3")}
+    for name, line in lines.items():
+        ward.start(MemoryLink(line), name)
+    await ward.bench.keeper.until(lambda: len(ward.bench.keeper.reports) == 3)
+    await ward.supervisor.stop_all(["BED-1", "BED-3", "nobody"])
+    assert list(ward.supervisor.statuses) == ["BED-2"]
+    assert {name: line.closed for name, line in lines.items()} == {"BED-1": True, "BED-2": False, "BED-3": True}
