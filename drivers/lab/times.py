@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 _TIME = re.compile(
     r"(?P<day>\d{8})[ T]?(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d))?(?:\.\d+)?\s*(?P<offset>[+-]\d{4})?\Z"
@@ -12,6 +13,7 @@ _YEAR_MIN = 1900
 """No analyzer is older; 18991230 is the zero of the date type that several analyzers' software is written with."""
 
 
+@lru_cache(maxsize=1024)  # the results of a message share a few times, and each is asked for twice
 def device_time(text: str) -> datetime | None:
     """The moment a text names: naive unless it carries an offset; None for no time, a zero, or a day without an hour.
 

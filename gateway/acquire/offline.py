@@ -17,6 +17,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The receive time of bytes that carry none: plainly no real one, and the same at every run."""
 _OFFSETS_MAX = 8
 """Offsets named per kind of fault: the first ones lead a person to the place, a thousand do not."""
+_READ_MAX = 65536
+"""Bytes given to a codec at once: a socket's read; what they complete is some hundred reports."""
 
 
 @dataclass(slots=True)
@@ -59,10 +61,16 @@ def decode(flow: Flow, codec: Codec[Any], context: Context[Any], at: datetime | 
     context.wall = wall_clock(flow, at)
     codec.start(0.0)
     for chunk in flow.chunks:
-        yield from _take(codec.receive(chunk.data, chunk.t_s), codec, context, faults)
+        for part in (chunk.data,) if flow.datagram else _parts(chunk.data):
+            yield from _take(codec.receive(part, chunk.t_s), codec, context, faults)
     last = flow.chunks[-1].t_s if flow.chunks else 0.0
     yield from _take(codec.end(last), codec, context, faults)
     yield faults
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    """A whole file in one chunk as reads of a stream, so that its events are not all held at once."""
+    return (data[at : at + _READ_MAX] for at in range(0, len(data), _READ_MAX))
 
 
 def wall_clock(flow: Flow, at: datetime | None) -> Callable[[float], datetime]:
