@@ -30,7 +30,7 @@ from gateway.model import (
     Validity,
     decimal_text,
 )
-from protocols.sansio import Codec, Message
+from protocols.sansio import Codec, Message, Timed
 
 __all__ = [
     "Channel",
@@ -232,6 +232,13 @@ class Context(Generic[OptionsT]):
     profile: str = ""
     location: Location | None = None
     _memory: dict[str, str] = field(default_factory=dict)
+
+    def codec(self) -> Codec[Any]:
+        """A fresh codec for this device; one that tells the device the time is told the gateway's."""
+        made = self.driver.codec(self.options)
+        if isinstance(made, Timed):
+            made.wall = lambda at: self.wall(at)  # noqa: PLW0108 - not bound now: a replay's clock is set later
+        return made
 
     def report(
         self,

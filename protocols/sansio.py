@@ -14,9 +14,10 @@ Time is the caller's monotonic clock in seconds. A codec never raises for what a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 SAMPLE_MAX = 256
 """Bytes of a bad frame that are kept as evidence: enough to see what it was, too few to fill a log."""
@@ -115,6 +116,13 @@ class Codec(Protocol[P_co]):
     def end(self, now: float) -> Sequence[Event[P_co]]:
         """The link went down or the file ended: return what that leaves incomplete."""
         ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A codec whose protocol has the host say what time it is: `wall` turns its clock into aware time, set before `start`."""
+
+    wall: Callable[[float], datetime]
 
 
 class Quiet:

@@ -182,12 +182,13 @@ def _loinc(
     analyte = None if unknown else terms.analyte(_maker(scope, options), term, unit, specimen=_specimen(scope, options))
     if analyte is not None:
         return analyte.loinc.code, unit and analyte.ucum, ()
-    if not claimed or _credible(claimed, unit):
+    if not claimed or credible(claimed, unit):
         return claimed or None, unit, ()
     return None, unit, (f"the device says LOINC {claimed}, which is not used",)
 
 
-def _credible(claimed: str, unit: str | None) -> bool:
+def credible(claimed: str, unit: str | None) -> bool:
+    """Whether a LOINC that a device claims is one the terms hold, with the right check digit and of the unit's class."""
     held = terms.loinc(claimed) if is_loinc(claimed) else None
     if held is None:
         return False

@@ -95,7 +95,7 @@ class Supervisor:
         )
         return Pump(
             context=context,
-            codec=station.driver.codec(station.options),
+            codec=context.codec(),
             link=station.link,
             keeper=self._keeper,
             clock=self._clock,

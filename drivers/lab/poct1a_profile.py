@@ -1,0 +1,65 @@
+"""What may be set of a POCT1-A device: the schema of the files in poct_devices/, explained in docs/drivers/poct1a.md."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Literal
+
+from pydantic import Field
+
+from drivers.lab.profile import STANDARD_ABSENT, Absent, AnalyteOptions, Unit
+from drivers.lab.values import Reading
+from gateway.driver import Options
+from protocols.poct1a.conversation import ConversationProfile
+
+_TALK = ConversationProfile()
+
+NOT_PATIENTS = ("LQC", "EQC", "PRF", "CAL", "LIN")
+"""SVC.role_cd of what no patient gave: liquid and electronic controls, proficiency, calibration, linearity."""
+
+
+class ConversationOptions(Options):
+    """The switches of the conversation: the fields of protocols.poct1a.conversation.ConversationProfile, which explains them."""
+
+    ask: bool = _TALK.ask
+    ask_always: bool = _TALK.ask_always
+    events: bool = _TALK.events
+    continuous: bool = _TALK.continuous
+    set_time: bool = _TALK.set_time
+    ack_eot: bool = _TALK.ack_eot
+    refusal: Literal["AE", "AR"] = _TALK.refusal
+    mllp: bool = _TALK.mllp
+    idle_s: float = Field(default=_TALK.idle_s, ge=0)
+    document_max: int = Field(default=_TALK.document_max, ge=1024)
+
+
+class Poct1aOptions(Options):
+    """One device type."""
+
+    maker: str = ""
+    models: tuple[str, ...] = ()
+    evidence: Literal["capture", "document", "general"] = "general"
+    source: str = ""
+
+    conversation: ConversationOptions = ConversationOptions()
+
+    analytes: dict[str, AnalyteOptions] = Field(default_factory=dict)
+    units: dict[str, Unit] = Field(default_factory=dict)
+    flags: dict[str, str] = Field(default_factory=dict)
+    specimens: dict[str, str] = Field(default_factory=dict)
+    specimen: str = ""
+    decimal_comma: bool = False
+    absent: tuple[Absent, ...] = STANDARD_ABSENT
+    qc_roles: tuple[str, ...] = NOT_PATIENTS
+    silent_notes: tuple[str, ...] = ()
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How values are read."""
+        absent = tuple((re.compile(way.text), way.why) for way in self.absent)
+        return Reading(absent, self.decimal_comma, scientific=False)
+
+    def conversation_profile(self) -> ConversationProfile:
+        """The conversation's settings in the protocol's own words."""
+        return ConversationProfile(**self.conversation.model_dump())

@@ -1,0 +1,154 @@
+"""An OBS object → one observation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from itertools import islice
+
+from drivers.lab import values
+from drivers.lab.places import FIELD_MAX
+from drivers.lab.poct1a_profile import Poct1aOptions
+from drivers.lab.results import NOTES_MAX, credible
+from drivers.lab.values import NO_VALUE, Value, shown
+from gateway import terms
+from gateway.model import Kind, Method, Observation, Validity
+from protocols.poct1a.message import Field, Object
+
+_LOINC_SYSTEMS = ("LN", "LOINC")
+_METHODS = {"M": Method.AUTO_MEASURED, "C": Method.AUTO_CALCULATED, "I": Method.MANUAL_MEASURED}
+"""OBS.method_cd: measured, calculated, put in by a person."""
+_REFUSED = ("D", "R")
+"""OBS.status_cd of a result that its operator discarded or rejected."""
+_LIMITS = re.compile(r"[\[\]]\s*([^;\[\]]*?)\s*;\s*([^;\[\]]*?)\s*[\[\]]\Z")
+_YEAR_MIN = 1900
+
+
+def moment(text: str, localise: Callable[[datetime], datetime]) -> datetime | None:
+    """An ISO 8601 moment, aware: without an offset it is in the device's zone. None for a day alone and for what is none."""
+    if "T" not in text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if found.year < _YEAR_MIN:
+        return None
+    return found if found.tzinfo is not None else localise(found)
+
+
+def observe(
+    obs: Object,
+    *,
+    measured: datetime | None,
+    specimen: str,
+    sender: str,
+    options: Poct1aOptions,
+    localise: Callable[[datetime], datetime],
+) -> Observation:
+    """The observation of an OBS; `measured` is the service's time, `sender` who made the device."""
+    said = obs.field("OBS.observation_id") or Field("", "")
+    code = said.v[:FIELD_MAX]
+    quantity = obs.field("OBS.value", "OBS.qn_value", "OBS.qualitative_value") or Field("", "")
+    found = _value(obs, code, options)
+    unit, vendor_unit = _unit(quantity, code, options)
+    loinc, unit, doubt = _loinc(said, unit, options, specimen=specimen, sender=sender)
+    status, validity = _state(obs, found)
+    numeric = found.kind is Kind.NUMERIC or (found.text is None and unit is not None)
+    return Observation(
+        kind=Kind.NUMERIC if numeric else Kind.TEXT,
+        vendor_code=code,
+        vendor_text=said.display[:FIELD_MAX],
+        value=found.text,
+        loinc=loinc,
+        unit=unit,
+        vendor_unit=vendor_unit,
+        comparator=found.comparator,
+        validity=validity,
+        status=status,
+        flags=_flags(obs, options),
+        range=_interval(obs.value("OBS.normal_lo-hi_limit", "OBS.normal_lo_hi_limit")),
+        method=_METHODS.get(obs.value("OBS.method_cd").upper(), Method.AUTO_MEASURED),
+        time=moment(obs.value("OBS.observation_dttm"), localise) or measured,
+        notes=(*_extra(obs, quantity), *doubt, *notes(obs, options)),
+    )
+
+
+def notes(holder: Object, options: Poct1aOptions) -> tuple[str, ...]:
+    """The NTE of an object itself, as words for people: what a maker writes beside the text goes behind it."""
+    texts = (one for note in holder.objects if note.name == "NTE" for one in note.all("NTE.text"))
+    told = (" ".join(filter(None, (one.v, one.text))) for one in texts if one.v not in options.silent_notes)
+    return tuple(shown(text) for text in islice(filter(None, told), NOTES_MAX))
+
+
+def _value(obs: Object, code: str, options: Poct1aOptions) -> Value:
+    """The number if there is one, else the words (a qualitative result)."""
+    texts = [obs.value(name) for name in ("OBS.value", "OBS.qn_value", "OBS.qualitative_value")]
+    read = [values.value(text, options.reading) for text in texts if text]
+    found = next((one for one in read if one.kind is Kind.NUMERIC), next(iter(read), NO_VALUE))
+    known = options.analytes.get(code)
+    if known is not None and known.kind is Kind.TEXT and found.text is not None:
+        return Value(Kind.TEXT, f"{found.comparator}{found.text}")
+    return found
+
+
+def _extra(obs: Object, quantity: Field) -> tuple[str, ...]:
+    """What stands beside the value: a qualitative result beside a number, critical limits, a discarded result."""
+    words = obs.value("OBS.qualitative_value") if quantity.name != "OBS.qualitative_value" else ""
+    critical = _interval(obs.value("OBS.critical_lo-hi_limit", "OBS.critical_lo_hi_limit"))
+    refused = {"D": "discarded", "R": "rejected"}.get(obs.value("OBS.status_cd").upper(), "")
+    told = (words, critical and f"critical limits: {critical}", refused and f"{refused} on the device")
+    return tuple(shown(text) for text in told if text)
+
+
+def _unit(quantity: Field, code: str, options: Poct1aOptions) -> tuple[str | None, str]:
+    said = quantity.unit[:FIELD_MAX]
+    known = options.analytes.get(code)
+    stated = (known.unit or None) if known is not None else None
+    if said in options.units:
+        return options.units[said] or stated, said
+    if not said:
+        return stated, said
+    spelling = terms.spelling(said)
+    return (spelling.ucum if spelling is not None else None), said
+
+
+def _loinc(
+    said: Field, unit: str | None, options: Poct1aOptions, *, specimen: str, sender: str
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """The LOINC, the unit as it is written beside it, and a doubt: the terms decide, what the device claims is checked."""
+    code = said.v[:FIELD_MAX]
+    known = options.analytes.get(code)
+    analyte = terms.analyte(options.maker or sender, (known.term if known is not None else "") or code, unit, specimen=specimen)
+    if analyte is not None:
+        return analyte.loinc.code, unit and analyte.ucum, ()
+    claims = [one.v for one in (said, *said.translations) if one.system.upper() in _LOINC_SYSTEMS]
+    good = next((claim for claim in claims if credible(claim, unit)), None)
+    doubts = () if good else tuple(f"the device says LOINC {claim}, which is not used" for claim in claims)
+    return good, unit, doubts
+
+
+def _state(obs: Object, found: Value) -> tuple[str, Validity]:
+    if found.text is None:
+        return "X", found.validity
+    if obs.value("OBS.status_cd").upper() in _REFUSED:
+        return "X", Validity.QUESTIONABLE
+    return "F", found.validity
+
+
+def _flags(obs: Object, options: Poct1aOptions) -> tuple[str, ...]:
+    said = (one.v[: values.FLAG_MAX] for one in obs.all("OBS.interpretation_cd"))
+    told = (options.flags.get(flag, flag) for flag in said)
+    return tuple(dict.fromkeys(filter(None, told)))[: values.FLAGS_MAX]
+
+
+def _interval(text: str) -> str:
+    """Limits as OBX-7 writes them: [80;120] is "80-120"; with one open end "<120" or ">80"."""
+    match = _LIMITS.match(text.strip())
+    if match is None:
+        return text.strip()[: values.TEXT_MAX]
+    low, high = match[1], match[2]
+    if low and high:
+        return f"{low}-{high}"
+    return f"<{high}" if high else f">{low}" if low else ""

@@ -1,0 +1,197 @@
+"""What a POCT1-A document means; the rules are of CLSI POCT01-A2 and of the makers' documents that the captures name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.lab.poct1a import DRIVER
+from gateway.driver import Context
+from gateway.model import Category, DeviceIdentity, Kind, Method, Report, Validity
+from protocols.sansio import Message
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+BERLIN = timezone(timedelta(hours=1))
+HEL = (
+    '<HEL.R01><HDR><HDR.control_id V="1"/></HDR><DEV><DEV.vendor_id V="NOVABIO"/><DEV.model_id V="StatStrip"/>'
+    '<DEV.serial_id V="S9"/><DEV.sw_version V="3.10">3.10_it</DEV.sw_version></DEV></HEL.R01>'
+)
+GLUCOSE = '<OBS.observation_id V="GLU" DN="Glucose"/><OBS.value V="5.4" U="mmol/L"/>'
+
+
+def service(
+    obs: str = GLUCOSE, *, about: str = "", role: str = "OBS", beside: str = "", dttm: str = "2026-11-21T12:59:00"
+) -> str:
+    return (
+        f'<SVC><SVC.role_cd V="{role}"/><SVC.observation_dttm V="{dttm}"/>'
+        f'<PT><PT.patient_id V="SYN-1"/>{about}<OBS>{obs}</OBS></PT>{beside}</SVC>'
+    )
+
+
+def document(*services: str, type_: str = "OBS.R01", control_id: str = "7") -> str:
+    created = '<HDR.creation_dttm V="2026-11-21T13:00:30"/>'
+    return f'<{type_}><HDR><HDR.control_id V="{control_id}"/>{created}</HDR>{"".join(services)}</{type_}>'
+
+
+def reports(*documents: str, **options: Any) -> list[Report]:
+    context: Context[Any] = DRIVER.context(
+        DeviceIdentity(id="POCT-1"), DRIVER.options(**options), wall=lambda _: NOON, timezone=BERLIN
+    )
+    host, found = context.codec(), list[Report]()
+    host.start(0.0)
+    for event in host.receive((HEL + "".join(documents)).encode(), 0.0):
+        assert isinstance(event, Message), event
+        found += DRIVER.interpret(event, context)
+    return found
+
+
+def test_a_result_with_all_that_stands_around_it() -> None:
+    about = '<PT.name V="Test^Patient"/><PT.birth_date V="1970-01-31"/><PT.gender_cd V="F"/><PT.location V="4E^402"/>'
+    beside = (
+        '<OPR><OPR.operator_id V="SYN-OP"/></OPR><ORD><ORD.universal_service_id V="CHEM"/><ORD.order_id V="A-77"/></ORD>'
+        '<SPC><SPC.specimen_dttm V="2026-11-21T12:55:00"/><SPC.type_cd V="BLD"/></SPC>'
+    )
+    (report,) = reports(document(service(about=about, beside=beside)))
+    assert report.category is Category.LAB
+    assert (report.device.maker, report.device.model, report.device.serial, report.device.firmware) == (
+        "NOVABIO",
+        "StatStrip",
+        "S9",
+        "3.10",
+    )
+    given_ = report.given
+    assert (given_.patient_id, given_.family_name, given_.given_name, given_.birth_date, given_.sex, given_.operator, given_.location) == (
+        "SYN-1", "Test", "Patient", "19700131", "F", "SYN-OP", "4E^402",
+    )  # fmt: skip
+    assert report.order is not None
+    assert (report.order.placer_id, report.order.services) == ("A-77", ("CHEM",))
+    assert report.specimen is not None
+    assert (report.specimen.type, report.specimen.collected) == ("BLD", datetime(2026, 11, 21, 12, 55, tzinfo=BERLIN))
+    assert (report.message_id, report.episodic) == ("7", True)
+    (glucose,) = report.observations
+    assert (glucose.vendor_code, glucose.vendor_text, glucose.value, glucose.unit, glucose.status) == (
+        "GLU",
+        "Glucose",
+        "5.4",
+        "mmol/L",
+        "F",
+    )
+
+
+def test_times_without_an_offset_are_in_the_devices_zone_and_its_clock_is_measured() -> None:
+    (report,) = reports(document(service()))
+    assert report.observations[0].time == datetime(2026, 11, 21, 12, 59, tzinfo=BERLIN)
+    assert report.device_time == datetime(2026, 11, 21, 13, 0, 30, tzinfo=BERLIN)
+    assert report.clock_offset_s == 30.0, "13:00:30 +01:00 is half a minute after 12:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("obs", "expected"),
+    [
+        ('<OBS.value V="5.40" U="mmol/L"/>', {"kind": Kind.NUMERIC, "value": "5.40", "unit": "mmol/L"}),
+        ('<OBS.value V="&lt;0.6" U="mmol/L"/>', {"value": "0.6", "comparator": "<"}),
+        ('<OBS.value V="5.4" U="furlong"/>', {"value": "5.4", "unit": None, "vendor_unit": "furlong"}),
+        ('<OBS.qualitative_value V="positive"/>', {"kind": Kind.TEXT, "value": "positive", "unit": None}),
+        ('<OBS.qn_value V="7" U="mg/L"/>', {"kind": Kind.NUMERIC, "value": "7", "unit": "mg/L"}),
+        ('<OBS.value V="0.3"/><OBS.qualitative_value V="negative"/>', {"value": "0.3", "notes": ("negative",)}),
+        ('<OBS.value NULL="NI" U="mmol/L"/>', {"value": None, "status": "X", "validity": Validity.NOT_AVAILABLE}),
+        ('<OBS.value V="---" U="mmol/L"/>', {"value": None, "status": "X"}),
+        ('<OBS.value V="5"/><OBS.status_cd V="D"/>', {"status": "X", "validity": Validity.QUESTIONABLE, "notes": ("discarded on the device",)}),
+        ('<OBS.value V="5"/><OBS.method_cd V="C"/>', {"method": Method.AUTO_CALCULATED}),
+        ('<OBS.value V="5"/><OBS.method_cd V="I"/>', {"method": Method.MANUAL_MEASURED}),
+        ('<OBS.value V="5"/><OBS.interpretation_cd V="LL"/>', {"flags": ("LL",)}),
+        ('<OBS.value V="5"/><OBS.normal_lo_hi_limit V="[3.9;6.1]"/>', {"range": "3.9-6.1"}),
+        ('<OBS.value V="5"/><OBS.normal_lo-hi_limit V="[;6.1]"/>', {"range": "<6.1"}),
+        ('<OBS.value V="5"/><OBS.normal_lo-hi_limit V="[3.9;["/>', {"range": ">3.9"}),
+        ('<OBS.value V="5"/><OBS.critical_lo-hi_limit V="[2;20]"/>', {"notes": ("critical limits: 2-20",)}),
+        ('<OBS.value V="5"/><OBS.observation_dttm V="2026-11-21T08:00:00Z"/>', {"time": datetime(2026, 11, 21, 8, 0, tzinfo=UTC)}),
+        ('<OBS.value V="5"/><NTE><NTE.text V="hemolysed"/></NTE>', {"notes": ("hemolysed",)}),
+    ],
+)  # fmt: skip
+def test_what_an_observation_says(obs: str, expected: dict[str, Any]) -> None:
+    (report,) = reports(document(service(f'<OBS.observation_id V="XYZ"/>{obs}')))
+    assert {name: getattr(report.observations[0], name) for name in expected} == expected
+
+
+def test_a_loinc_of_the_device_counts_when_its_check_digit_is_right_and_its_unit_fits() -> None:
+    def loinc(code: str, unit: str) -> str | None:
+        (report,) = reports(document(service(f'<OBS.observation_id V="{code}" SN="LN"/><OBS.value V="5" U="{unit}"/>')))
+        return report.observations[0].loinc
+
+    assert loinc("718-7", "g/dL") == "718-7"
+    assert loinc("718-8", "g/dL") is None, "a wrong check digit"
+    assert loinc("718-7", "mmHg") is None, "a unit of another class"
+
+
+@pytest.mark.parametrize(
+    ("body", "type_"),
+    [
+        (service(role="LQC"), "OBS.R01"),
+        (service(role="PRF"), "OBS.R01"),
+        (service(), "OBS.R02"),
+        (f'<SVC><SVC.role_cd V="OBS"/><CTC><CTC.lot_number V="L1"/><OBS>{GLUCOSE}</OBS></CTC></SVC>', "OBS.R01"),
+    ],
+    ids=["liquid control", "proficiency", "R02 whose role says OBS (Sofia)", "control material in an R01"],
+)
+def test_quality_control_is_never_a_patients_result(body: str, type_: str) -> None:
+    (report,) = reports(document(body, type_=type_))
+    assert report.category is Category.QC
+
+
+def test_control_and_reagent_are_told_with_their_lots() -> None:
+    rgt = '<RGT><RGT.name V="Strip"/><RGT.lot_number V="L7"/><RGT.expiration_date V="2027-01-31T00:00:00"/></RGT>'
+    (report,) = reports(document(service(beside=f'<SVC.status_cd V="OVR"/>{rgt}')))
+    assert report.notes == ("reagent: Strip lot L7 expires 2027-01-31", "taken with an override on the device")
+
+
+def test_the_same_result_sent_again_is_the_same_and_a_rerun_is_not() -> None:
+    first, resent, rerun, other = reports(
+        document(service(beside='<SVC.reason_cd V="NEW"/>'), control_id="7"),
+        document(service(beside='<SVC.reason_cd V="RES"/>'), control_id="99"),
+        document(service(dttm="2026-11-21T13:20:00")),
+        document(service('<OBS.observation_id V="GLU"/><OBS.value V="5.5" U="mmol/L"/>')),
+    )
+    assert first.identity == resent.identity
+    assert len({first.identity, rerun.identity, other.identity}) == 3
+
+
+def test_results_without_any_time_are_told_apart_by_their_message() -> None:
+    first, second, again = reports(
+        document(service(dttm=""), control_id="7"), document(service(dttm=""), control_id="8"), document(service(dttm=""), control_id="7")
+    )  # fmt: skip
+    assert first.identity != second.identity
+    assert first.identity == again.identity
+
+
+def test_each_service_is_a_report() -> None:
+    found = reports(document(service(), service(role="LQC")))
+    assert [report.category for report in found] == [Category.LAB, Category.QC]
+
+
+def test_events_and_makers_own_messages_are_kept_as_events() -> None:
+    event = '<EVT><EVT.description V="Door open"/><EVT.event_dttm V="2026-11-21T12:00:00Z"/><EVT.severity_cd V="W"/></EVT>'
+    door, own = reports(document(event, type_="EVS.R01"), document("<LOT/>", type_="NOVA.REAG"))
+    assert [one.category for one in (door, own)] == [Category.EVENTS, Category.EVENTS]
+    assert (door.observations[0].value, door.observations[0].flags) == ("Door open", ("W",))
+    assert own.observations[0].vendor_code == "NOVA.REAG"
+
+
+VALUES = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters='<&"\ufffe\uffff'), max_size=12)
+FIELDS = (
+    "OBS.observation_id",
+    "OBS.value",
+    "OBS.interpretation_cd",
+    "OBS.normal_lo-hi_limit",
+    "OBS.observation_dttm",
+    "OBS.method_cd",
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(FIELDS), VALUES), max_size=8), VALUES)
+def test_nothing_that_a_device_says_makes_it_raise(fields: list[tuple[str, str]], text: str) -> None:
+    obs = "".join(f'<{name} V="{value}" U="{text}" SN="LN"/>' for name, value in fields)
+    assert len(reports(document(service(obs, dttm=text, about=f'<PT.birth_date V="{text}"/>')))) == 1

@@ -1,0 +1,267 @@
+"""The host's side of POCT01-A2 conversations, message by message as the standard's basic and continuous profiles have them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.poct1a.conversation import ConversationProfile, Host
+from protocols.poct1a.message import Poct1aMessage, parse
+from protocols.poct1a.stream import Document, Splitter
+from protocols.sansio import BadFrame, Message, Note
+
+START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+CAPABLE = (
+    '<DSC><DSC.topics_supported_cd V="D_EV"/><DSC.directives_supported_cd V="START_CONTINUOUS"/>'
+    '<DSC.directives_supported_cd V="SET_TIME"/></DSC>'
+)
+
+
+def xml(type_: str, control_id: str, body: str = "") -> bytes:
+    return f'<{type_}><HDR><HDR.control_id V="{control_id}"/></HDR>{body}</{type_}>'.encode()
+
+
+def hel(capabilities: str = "") -> bytes:
+    return xml("HEL.R01", "1", f'<DEV><DEV.serial_id V="S1"/>{capabilities}</DEV>')
+
+
+def dst(observations: str = "0", events: str = "0") -> bytes:
+    return xml("DST.R01", "2", f'<DST><DST.new_observations_qty V="{observations}"/><DST.new_events_qty V="{events}"/></DST>')
+
+
+def ack(to: str, type_cd: str = "AA", more: str = "") -> bytes:
+    return xml("ACK.R01", "77", f'<ACK><ACK.type_cd V="{type_cd}"/><ACK.ack_control_id V="{to}"/>{more}</ACK>')
+
+
+def obs(control_id: str, type_: str = "OBS.R01") -> bytes:
+    return xml(type_, control_id, '<SVC><PT><OBS><OBS.value V="5.4"/></OBS></PT></SVC>')
+
+
+class Talk:
+    """A host and what it said: (type, what) in order."""
+
+    def __init__(self, **profile: Any) -> None:
+        self.host = Host(ConversationProfile(**profile))
+        self.host.wall = lambda at: START + timedelta(seconds=at)
+        self.host.start(0.0)
+        self.now = 0.0
+        self.events: list[Any] = []
+        self.said: list[Poct1aMessage] = []
+
+    def hears(self, *documents: bytes) -> list[str]:
+        """What the host answers, in words."""
+        return self._told([event for raw in documents for event in self.host.receive(raw, self.now)])
+
+    def waits(self, seconds: float) -> list[str]:
+        self.now += seconds
+        return self._told(list(self.host.on_deadline(self.now)))
+
+    def confirms(self) -> list[str]:
+        (token,) = [event.token for event in self.events if isinstance(event, Message) and event.token is not None][-1:]
+        self.host.confirm(token)
+        return self._told([])
+
+    def rejects(self) -> list[str]:
+        (token,) = [event.token for event in self.events if isinstance(event, Message) and event.token is not None][-1:]
+        self.host.reject(token)
+        return self._told([])
+
+    def _told(self, events: list[Any]) -> list[str]:
+        self.events += events
+        found = [parse(one.raw) for one in Splitter().feed(self.host.data_to_send(), 0.0) if isinstance(one, Document)]
+        self.said += found
+        return [_words(one) for one in found]
+
+    @property
+    def last_id(self) -> str:
+        return self.said[-1].control_id
+
+    @property
+    def notes(self) -> list[str]:
+        return [event.what for event in self.events if isinstance(event, Note)]
+
+
+def _words(message: Poct1aMessage) -> str:
+    names = ("ACK.type_cd", "ACK.ack_control_id", "REQ.request_cd", "DTV.command_cd", "TM.dttm")
+    values = (one.value(name) for name in names for one in message.root.objects)
+    return " ".join([message.type, *filter(None, values)])
+
+
+def test_a_basic_conversation() -> None:
+    talk = Talk()
+    assert talk.hears(hel()) == ["ACK.R01 AA 1"]
+    assert talk.hears(dst("1")) == ["ACK.R01 AA 2", "REQ.R01 ROBS"]
+    assert talk.hears(ack(talk.last_id)) == []
+    assert talk.hears(obs("3")) == [], "not acknowledged before it is durable"
+    assert talk.confirms() == ["ACK.R01 AA 3"]
+    assert talk.hears(xml("EOT.R01", "4")) == [], "it answers our REQ: the DCA Vantage's and Nova's hosts do not acknowledge it"
+    assert talk.hears(xml("END.R01", "5")) == ["ACK.R01 AA 5"]
+
+
+def test_events_then_time_then_continuous_one_message_of_ours_at_a_time() -> None:
+    talk = Talk(set_time=True)
+    talk.hears(hel(CAPABLE))
+    assert talk.hears(dst("0", "2")) == ["ACK.R01 AA 2", "REQ.R01 RDEV"]
+    assert talk.hears(xml("EVS.R01", "3", '<EVT><EVT.description V="Door open"/></EVT>')) == []
+    assert talk.confirms() == ["ACK.R01 AA 3"]
+    assert talk.hears(xml("EOT.R01", "4")) == ["DTV.R02 SET_TIME 2026-11-21T08:00:00+00:00"]
+    assert talk.hears(dst()) == ["ACK.R01 AA 2"], "ours is under way"
+    assert talk.hears(ack(talk.said[-2].control_id)) == ["DTV.R01 START_CONTINUOUS"]
+
+
+def test_the_clock_is_set_to_the_gateways_time() -> None:
+    talk = Talk(set_time=True, events=False)
+    talk.hears(hel(CAPABLE))
+    talk.now = 90.0
+    assert talk.hears(dst()) == ["ACK.R01 AA 2", "DTV.R02 SET_TIME 2026-11-21T08:01:30+00:00"]
+    assert talk.hears(ack(talk.last_id)) == ["DTV.R01 START_CONTINUOUS"]
+    assert talk.hears(ack(talk.last_id)) == []
+
+
+def test_in_the_continuous_profile_the_device_speaks_at_will() -> None:
+    talk = Talk(events=False)
+    talk.hears(hel(CAPABLE))
+    assert talk.hears(dst()) == ["ACK.R01 AA 2", "DTV.R01 START_CONTINUOUS"]
+    talk.hears(ack(talk.last_id))
+    talk.hears(obs("10"))
+    assert talk.confirms() == ["ACK.R01 AA 10"]
+    assert talk.hears(xml("KPA.R01", "11")) == ["ACK.R01 AA 11"]
+    talk.hears(obs("12", "OBS.R02"))
+    assert talk.confirms() == ["ACK.R01 AA 12"]
+
+
+def test_what_cannot_be_kept_is_refused_so_that_the_device_keeps_it() -> None:
+    talk = Talk()
+    talk.hears(hel(), obs("3"))
+    assert talk.rejects() == ["ACK.R01 AR 3"]
+    assert Talk(refusal="AE").hears(hel()) == ["ACK.R01 AA 1"]
+
+
+def test_a_status_without_a_number_is_asked() -> None:
+    talk = Talk()
+    talk.hears(hel())
+    assert talk.hears(xml("DST.R01", "2", "<DST/>")) == ["ACK.R01 AA 2", "REQ.R01 ROBS"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "note"),
+    [
+        (lambda to: ack(to, "AA", '<ACK.error_detail_cd V="300"/>'), "acknowledged with an error"),
+        (lambda to: ack(to, "AE"), "the device refused REQ.R01 ROBS"),
+        (lambda _: ack("4711"), "stray acknowledgement"),
+        (lambda _: xml("ESC.R01", "9"), "the device escaped"),
+    ],
+    ids=["an AA may carry an error (DCA Vantage)", "refused", "for something else", "escaped"],
+)
+def test_odd_answers_are_noted(answer: Any, note: str) -> None:
+    talk = Talk()
+    talk.hears(hel(), dst("1"))
+    talk.hears(answer(talk.last_id))
+    assert talk.notes == [note]
+
+
+@pytest.mark.parametrize("name", ["ACK.ack_control_id", "ACK.control_id", "ACK.type_id"])
+def test_the_makers_names_of_what_is_acknowledged(name: str) -> None:
+    talk = Talk(set_time=True, events=False)
+    talk.hears(hel(CAPABLE), dst())
+    answer = xml("ACK.R01", "5", f'<ACK><ACK.type_cd V="AA"/><{name} V="{talk.last_id}"/></ACK>')
+    assert talk.hears(answer) == ["DTV.R01 START_CONTINUOUS"]
+
+
+def test_a_device_that_does_not_answer_is_not_waited_for_for_ever() -> None:
+    talk = Talk(events=False)
+    talk.hears(hel(CAPABLE))
+    talk.hears(dst("1"))
+    assert talk.host.deadline() == 30.0
+    assert talk.waits(30.0) == ["DTV.R01 START_CONTINUOUS"]
+    assert talk.notes == ["no answer to REQ.R01 ROBS"]
+
+
+def test_a_silent_device_is_asked_whether_it_is_there() -> None:
+    talk = Talk()
+    talk.hears(hel())
+    assert talk.host.deadline() == 300.0
+    assert talk.waits(300.0) == ["KPA.R01"]
+
+
+def test_a_question_that_is_not_served_is_said_so() -> None:
+    talk = Talk()
+    talk.hears(hel())
+    assert talk.hears(xml("REQ.R01", "6", '<REQ><REQ.request_cd V="RPAT"/></REQ>')) == ["ACK.R01 AE 6"]
+
+
+def test_a_makers_own_message_is_kept_before_it_is_acknowledged() -> None:
+    talk = Talk()
+    talk.hears(hel())
+    assert talk.hears(xml("NOVA.REAG", "8")) == []
+    assert talk.confirms() == ["ACK.R01 AA 8"]
+
+
+def test_mllp_frames_are_answered_in_frames() -> None:
+    host = Host(ConversationProfile(mllp=True))
+    host.start(0.0)
+    host.receive(b"\x0b" + hel() + b"\x1c\r", 0.0)
+    said = host.data_to_send()
+    assert said.startswith(b"\x0b<ACK.R01>")
+    assert said.endswith(b"</ACK.R01>\x1c\r")
+
+
+def test_a_message_knows_who_said_hello() -> None:
+    talk = Talk()
+    talk.hears(hel(), obs("3"))
+    (message,) = [event for event in talk.events if isinstance(event, Message) and event.token]
+    assert [device.value("DEV.serial_id") for device in message.body.hello.walk("DEV")] == ["S1"]
+
+
+def test_a_new_connection_begins_anew() -> None:
+    talk = Talk()
+    talk.hears(hel(), dst("1"), b"<OBS.R01><half")
+    talk.host.end(1.0)
+    talk.host.start(2.0)
+    assert talk.hears(hel()) == ["ACK.R01 AA 1"]
+    assert not [event for event in talk.events if isinstance(event, BadFrame)]
+
+
+DOCUMENTS = [
+    hel(CAPABLE),
+    dst("1", "1"),
+    obs("3"),
+    obs("4", "OBS.R02"),
+    xml("EOT.R01", "5"),
+    xml("KPA.R01", "6"),
+    ack("1"),
+    b"noise",
+]
+
+
+@given(st.lists(st.sampled_from(DOCUMENTS), max_size=10), st.lists(st.integers(1, 40), max_size=80))
+def test_any_split_gives_the_same_events(documents: list[bytes], sizes: list[int]) -> None:
+    data = b"".join(documents)
+
+    def run(cuts: list[int]) -> tuple[list[Any], bytes]:
+        host, events, at, said = Host(ConversationProfile()), list[Any](), 0, b""
+        host.start(0.0)
+        for size in [*cuts, len(data)]:
+            for event in host.receive(data[at : at + size], 0.0):
+                events.append(event)
+                said += host.data_to_send()
+                if isinstance(event, Message) and event.token is not None:
+                    host.confirm(event.token)
+            at += size
+        return [*events, *host.end(0.0)], said + host.data_to_send()
+
+    whole = run([])[0]
+    assert run(sizes)[0] == whole
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_raise(data: bytes) -> None:
+    host = Host(ConversationProfile())
+    host.start(0.0)
+    host.receive(hel() + data, 0.0)
+    host.on_deadline(1000.0)
+    host.end(1000.0)
