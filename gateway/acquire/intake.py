@@ -17,6 +17,7 @@ from gateway.acquire.turns import Turns
 from gateway.driver import Context
 from gateway.errors import StoreError, place
 from gateway.model import Category, Report
+from gateway.thinning import Policy
 from protocols.sansio import BadFrame, Codec, Event, Fragment, Incomplete, Message, Note
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,15 @@ class Keeper(Protocol):
 
     async def count(self, device_id: str, what: str, n: int = 1) -> None:
         """Something to be counted; durable with what comes next."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """What is given up at present because the disk fills."""
+        ...
+
+    def drop(self, device_id: str, category: Category, policy: str, n: int = 1) -> None:
+        """Reports that a named policy keeps out: received and dropped, in the statement of whoever takes them."""
         ...
 
 
@@ -197,9 +207,10 @@ class Intake:
             await self._count("without reading")
         else:
             self._category = reports[0].category
-        wanted = self._thinning.wanted(reports)
-        if dropped := len(reports) - len(wanted):
-            await self._count("thinned", dropped)
+        wanted, dropped = self._thinning.sort(reports, self._keeper.policy)
+        for (category, policy), n in dropped.items():
+            self._keeper.drop(self._device_id, category, policy, n)
+            await self._count(f"dropped: {policy}", n)
         return wanted
 
     def _failed(self, message: Message[Any], error: Exception) -> Report:

@@ -1,55 +1,61 @@
-"""The named policy "thinned": a device's vital signs no oftener than every so many seconds."""
+"""Which of a device's reports go to the journal: fewer than come, where the configuration or a filling disk wants it."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from typing import NamedTuple, TypeAlias
 
 from gateway.model import Category, Report
+from gateway.thinning import INTERVAL, TRENDS, WAVEFORMS, Kept, Policy, Worth, worth
 
-SHAPES_MAX = 64
-"""Kinds of report told apart a device (a ventilator has two); one more forgets the oldest, and so is sent rather than dropped."""
+Dropped: TypeAlias = Counter[tuple[Category, str]]
+"""How many, by category and named policy."""
+_ALL = Policy()
 
-_Shape = tuple[str, ...]
+
+class Sorted(NamedTuple):
+    """Reports that are to be kept, and how many are not."""
+
+    wanted: list[Report]
+    dropped: Dropped
 
 
 class Thinning:
-    """Which reports to keep. Only vital signs sent by the clock are dropped: never an event, a spot check, a laboratory's result.
-
-    Reports of different codes (settings, measurements) are thinned apart, else one would always hide the other.
-    """
+    """One device's share in what is given up: its own `interval_s` (0: keep everything), and the present policy of the disk."""
 
     def __init__(self, interval_s: float) -> None:
-        """`interval_s` 0: keep everything."""
         self._interval_s = interval_s
-        self._last: dict[_Shape, datetime] = {}
+        self._kept = Kept()
 
-    def wanted(self, reports: list[Report]) -> list[Report]:
-        """Those of `reports` that are to be kept; the interval counts from them."""
-        if not self._interval_s:
-            return reports
-        return [report for report in reports if not _thinnable(report) or self._due(report)]
+    def sort(self, reports: list[Report], policy: Policy = _ALL) -> Sorted:
+        """Those to be kept, in their order; an interval counts from them."""
+        if not self._interval_s and policy == _ALL:
+            return Sorted(reports, Counter())
+        wanted: list[Report] = []
+        dropped: Dropped = Counter()
+        for report in reports:
+            if why := self._unwanted(report, policy):
+                dropped[report.category, why] += 1
+            else:
+                wanted.append(report)
+        return Sorted(wanted, dropped)
 
     def forget(self, reports: Iterable[Report]) -> None:
         """These could not be kept after all: the device will send them again."""
-        for report in reports:
-            self._last.pop(_shape(report), None)
+        self._kept.forget(reports)
 
-    def _due(self, report: Report) -> bool:
-        shape = _shape(report)
-        last = self._last.get(shape)
-        if last is not None and 0 <= (report.received_at - last).total_seconds() < self._interval_s:
-            return False
-        self._last.pop(shape, None)
-        self._last[shape] = report.received_at
-        if len(self._last) > SHAPES_MAX:
-            del self._last[next(iter(self._last))]
-        return True
-
-
-def _thinnable(report: Report) -> bool:
-    return report.category is Category.VITALS and not report.episodic and bool(report.observations)
-
-
-def _shape(report: Report) -> _Shape:
-    return tuple(seen.vendor_code for seen in report.observations)
+    def _unwanted(self, report: Report, policy: Policy) -> str:
+        """The policy that drops it; empty when none does."""
+        kind = worth(report)
+        if kind is Worth.WAVEFORM:
+            return WAVEFORMS if policy.waveforms else ""
+        if kind is Worth.KEPT:
+            return ""
+        age_s = self._kept.age_s(report)
+        if age_s < self._interval_s:
+            return INTERVAL
+        if age_s < policy.trend_interval_s:
+            return TRENDS
+        self._kept.keep(report)
+        return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from gateway.acquire.status import DeviceStatus
 from gateway.driver import Context, Driver, Options
 from gateway.errors import StoreError
 from gateway.model import Category, DeviceIdentity, Kind, Observation, Report
+from gateway.thinning import Policy
 from protocols.sansio import BadFrame, Event, Fragment, Incomplete, Message, Note
 
 EPOCH = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -150,6 +151,8 @@ class Keeper:
         self.gate.set()
         self._waiters: deque[tuple[int, asyncio.Event]] = deque()
         self.known: set[str] = set()
+        self.policy = Policy()
+        self.dropped: Counter[tuple[str, str, str]] = Counter()
 
     async def _attempt(self, what: str) -> None:
         await self.gate.wait()
@@ -184,6 +187,9 @@ class Keeper:
     async def count(self, device_id: str, what: str, n: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + n
         self._tell()
+
+    def drop(self, device_id: str, category: Category, policy: str, n: int = 1) -> None:
+        self.dropped[device_id, category.value, policy] += n
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition`, asked after each thing that happens here."""

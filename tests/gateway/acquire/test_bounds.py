@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,10 +12,11 @@ from gateway.acquire.links.listen import ListenLink
 from gateway.acquire.links.serial import SerialLink
 from gateway.acquire.station import station
 from gateway.acquire.status import REASONS_MAX, SHAPES_KEPT, VALUES_MAX, DeviceStatus
-from gateway.acquire.thinning import SHAPES_MAX, Thinning
+from gateway.acquire.thinning import Thinning
 from gateway.config import DeviceConfig
 from gateway.errors import ConfigError
 from gateway.model import Category, DeviceIdentity, Kind, Observation, Report
+from gateway.thinning import INTERVAL, SHAPES_MAX, TRENDS, WAVEFORMS, Policy
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -66,7 +68,7 @@ def test_last_values_counts_and_texts_of_a_hostile_device_are_bounded() -> None:
 
 
 def thinned(thinning: Thinning, *reports: Report) -> list[bool]:
-    return [thinning.wanted([one]) == [one] for one in reports]
+    return [thinning.sort([one]).wanted == [one] for one in reports]
 
 
 @pytest.mark.parametrize(
@@ -94,10 +96,46 @@ def test_thinning(reports: tuple[Report, ...], kept: list[bool]) -> None:
     assert thinned(Thinning(0), *reports) == [True] * len(reports)
 
 
+WAVE = report("PLETH", kind=Kind.WAVEFORM, category=Category.WAVEFORMS)
+STRIP = report("ECG", kind=Kind.WAVEFORM, category=Category.WAVEFORMS, episodic=True)
+
+
+@pytest.mark.parametrize(
+    ("policy", "reports", "dropped"),
+    [
+        (Policy(), (report("X"), report("X", at_s=1), WAVE), {"interval": 1}),
+        (Policy(waveforms=True), (report("X"), WAVE, STRIP, WAVE), {"waveforms": 2}),
+        (Policy(waveforms=True, trend_interval_s=60), (report("X"), *(report("X", at_s=at) for at in (1, 20, 59, 61, 70))),
+         {"interval": 2, "trends": 2}),
+        (Policy(waveforms=True, trend_interval_s=60), tuple(report("X", at_s=n, kind=Kind.EVENT) for n in range(3)), {}),
+        (Policy(waveforms=True, trend_interval_s=60), tuple(report("X", at_s=n, episodic=True) for n in range(3)), {}),
+        (Policy(waveforms=True, trend_interval_s=60), tuple(report("X", at_s=n, category=Category.LAB) for n in range(3)), {}),
+        (Policy(waveforms=True, trend_interval_s=60), (report("X"), report("Y", at_s=20), report("Y", at_s=40)), {"trends": 1}),
+    ],
+    ids=[
+        "without want of room only the device's own interval counts, here 10 s",
+        "waveforms go first, a strip taken on request does not",
+        "each drop under the name of what asked for it",
+        "no event among vitals",
+        "no spot check",
+        "no result of a laboratory",
+        "each kind of report for itself",
+    ],
+)  # fmt: skip
+def test_what_a_filling_disk_drops(policy: Policy, reports: tuple[Report, ...], dropped: dict[str, int]) -> None:
+    names = {INTERVAL: "interval", TRENDS: "trends", WAVEFORMS: "waveforms"}
+    thinning, found = Thinning(10), Counter[str]()
+    for one in reports:
+        wanted, gone = thinning.sort([one], policy)
+        assert len(wanted) + gone.total() == 1
+        found.update({names[why]: n for (category, why), n in gone.items() if category is one.category})
+    assert found == dropped
+
+
 def test_thinning_of_a_device_with_ever_new_codes_is_bounded() -> None:
     thinning = Thinning(10)
     assert all(thinned(thinning, *(report(f"c{n}") for n in range(1000))))
-    assert len(thinning._last) == SHAPES_MAX
+    assert len(thinning._kept) == SHAPES_MAX
 
 
 def test_a_configured_device_becomes_a_station_with_its_drivers_line() -> None:

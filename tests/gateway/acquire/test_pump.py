@@ -16,6 +16,7 @@ from gateway.acquire.links.memory import MemoryConnection, MemoryLink
 from gateway.acquire.status import State
 from gateway.errors import LinkError
 from gateway.model import Category
+from gateway.thinning import INTERVAL, TRENDS, Policy
 
 if TYPE_CHECKING:
     from tests.gateway.acquire.conftest import Bench
@@ -217,12 +218,30 @@ async def test_thinning_drops_early_vitals_counts_them_and_lets_events_pass(benc
     await one.keeper.until(lambda: "keep 4" in one.log)
     one.clock.advance(59.9)
     connection.say(b"m 5\n")
-    await one.keeper.until(lambda: one.keeper.counts.get("thinned") == 3)
+    await one.keeper.until(lambda: one.keeper.counts.get("dropped: thinned to interval_s") == 3)
     one.clock.advance(0.1)
     connection.say(b"m 6\n")
     connection.hang_up()
     await task
     assert [report.observations[0].value for report in one.keeper.reports] == ["1", "4", "6"]
+    assert one.keeper.dropped == {("BED-1", "vitals", INTERVAL): 3}
+
+
+async def test_a_filling_disk_thins_trends_from_now_on_and_the_device_goes_on(bench: Make) -> None:
+    one, connection = bench(), MemoryConnection()
+    task = asyncio.ensure_future(one.pump(MemoryLink(connection)).run())
+    connection.say(b"m 1\nm 2\n")
+    await one.keeper.until(lambda: len(one.keeper.reports) == 2)
+    one.keeper.policy = Policy(waveforms=True, trend_interval_s=60)
+    connection.say(b"m 3\nm 4\nm event 5\nt 6\n")
+    await one.keeper.until(lambda: "keep 3 5" in one.log)
+    assert await connection.until_written(6) == b"ACK 1\n", "what is dropped by policy is acknowledged: it is dealt with"
+    one.keeper.policy = Policy()
+    connection.say(b"m 7\n")
+    connection.hang_up()
+    await task
+    assert [report.observations[0].value for report in one.keeper.reports] == ["1", "2", "3", "5", "7"]
+    assert one.keeper.dropped == {("BED-1", "vitals", TRENDS): 2}
 
 
 async def test_a_rejected_reading_is_not_thinned_when_it_comes_again(bench: Make) -> None:
