@@ -162,6 +162,7 @@ class AstmOptions(Options):
     flags: dict[str, str] = Field(default_factory=dict)
     statuses: dict[str, Letter] = Field(default_factory=dict)
     questionable: tuple[str, ...] = ("W",)
+    doubtful_flags: tuple[str, ...] = ()
     result_time: Sources = sources("R.13", "R.12", "O.23")
 
     manufacturer_records: Literal["keep", "drop"] = "keep"

@@ -218,7 +218,8 @@ def _state(scope: Scope, found: Value, options: AstmOptions) -> tuple[str, Valid
     letter = "X" if failed else values.status(said, options.statuses, read(scope, "O.26").upper())
     if read(scope, "H.12").upper() in _TEST_MODES:
         return letter, Validity.TEST
-    if said in options.questionable or letter == "X":
+    doubted = any(flag in options.doubtful_flags for flag in values.flags(scope["R"], 7, {})) if options.doubtful_flags else False
+    if doubted or said in options.questionable or letter == "X":
         return letter, Validity.QUESTIONABLE
     return letter, found.validity
 

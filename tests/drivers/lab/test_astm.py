@@ -275,6 +275,16 @@ def test_a_questionable_result_says_so(analyzer: Any) -> None:
     assert (report.observations[0].status, report.observations[0].validity) == ("R", Validity.QUESTIONABLE)
 
 
+@pytest.mark.parametrize(("profile", "doubted"), [("sysmex-xn", Validity.QUESTIONABLE), ("generic", Validity.OK)])
+def test_sysmex_w_is_a_doubt_of_the_value(profile: str, doubted: Validity, analyzer: Any) -> None:
+    (report,) = analyzer(profile).read(
+        H, "O|1||^^   SYN-1^M", "R|1|^^^^PLT^1|  245|10*3/uL||W||F", "R|2|^^^^WBC^1|9.24|10*3/uL||N||F"
+    )
+    platelets, leukocytes = report.observations
+    assert (platelets.value, platelets.status, platelets.validity, platelets.flags) == ("245", "F", doubted, ("W",))
+    assert leukocytes.validity is Validity.OK
+
+
 def test_a_code_may_be_declared_text_although_it_looks_like_a_number(analyzer: Any) -> None:
     (report,) = analyzer(analytes={"HIV": {"kind": "text"}}).read(H, O1, "R|1|^^^HIV|1|||N||F")
     assert (report.observations[0].kind, report.observations[0].value) == (Kind.TEXT, "1")

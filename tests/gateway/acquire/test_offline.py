@@ -20,11 +20,11 @@ class Listener(Quiet):
     def __init__(self) -> None:
         self.given: list[bytes] = []
 
-    def receive(self, data: bytes, now: float) -> Sequence[Any]:  # noqa: ARG002 - the contract's signature
+    def receive(self, data: bytes, now: float) -> Sequence[Any]:
         self.given.append(data)
         return ()
 
-    def end(self, now: float) -> Sequence[Any]:  # noqa: ARG002 - the contract's signature
+    def end(self, now: float) -> Sequence[Any]:
         return ()
 
 
