@@ -79,6 +79,16 @@ async def test_a_queue_of_its_own_is_never_mixed_with_a_former_one(journal: Jour
     assert {one: line.waiting for one, line in (await lines(journal)).items()} == {"new": 4, "old": 2}
 
 
+async def test_what_waits_for_one_that_left_is_given_up_by_name_when_it_comes_back_to_take_nothing(
+    journal: Journal, make_report: MakeReport
+) -> None:
+    await settled(journal, make_report)
+    await journal.use({})
+    await journal.use({"old": frozenset()})
+    line = (await lines(journal))["old"]
+    assert (line.waiting, line.parked, line.dropped) == (0, 1, {"category no longer taken": 2})
+
+
 async def test_what_is_kept_in_the_same_commit_is_counted_once(journal: Journal, make_report: MakeReport) -> None:
     """The writer groups what waits while it is busy: keep, rename and keep fall into one transaction."""
     await journal.use({"old": VITALS})
