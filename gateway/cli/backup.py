@@ -11,6 +11,7 @@ import typer
 
 from gateway import config
 from gateway.cli.patients import whoami
+from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, say
 from gateway.errors import ActError, StoreError
 from gateway.store import audit, moved
@@ -35,7 +36,7 @@ def _backup(
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
     """Copy the journal to FILE while the gateway works, and look the copy through. It holds patient data: mind where it goes."""
-    folder = config.load(path).gateway.data
+    folder = running(path).gateway.data
     found = copies.backup(folder, file, replace=replace)
     _note(folder, "backup", str(file.absolute()), {"reports": str(found.rows.get("reports", 0))})
     if as_json:
@@ -81,7 +82,7 @@ def _bundle(
 
     The journal here is marked as moved, so that nothing is sent twice.
     """
-    folder = config.load(path).gateway.data
+    folder = running(path).gateway.data
     if take_back:
         _take_back(folder)
         return
