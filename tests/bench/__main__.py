@@ -18,7 +18,8 @@ def main() -> int:
     for name in wanted:
         print(f"== {name}", flush=True)
         failed += (
-            subprocess.run([sys.executable, str(FOLDER / f"bench_{name}.py")], check=False, cwd=FOLDER.parents[1]).returncode != 0
+            subprocess.run([sys.executable, "-m", f"tests.bench.bench_{name}"], check=False, cwd=FOLDER.parents[1]).returncode
+            != 0
         )
     return int(failed > 0)
 
