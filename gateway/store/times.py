@@ -16,7 +16,8 @@ def to_text(at: datetime) -> str:
     """The journal's text, such as 2026-11-21T08:15:30.123456Z; LocalProtocolError for a time without an offset."""
     if at.tzinfo is None:
         raise LocalProtocolError(f"got the time {at.isoformat()} without an offset, expected an aware one")
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def from_text(text: str) -> datetime:

@@ -42,7 +42,7 @@ class _Writer:
         device = self._device(report)
         observations = self._observations(report)
         metrics = tuple(map(device.metric, observations))
-        bases = tuple([base_of(observation, report) for observation in observations])
+        bases = tuple([None if o.time is None else base_of(o, report) for o in observations])
         clock = GATEWAY_CLOCK if report.device_time is None else DEVICE_CLOCK
         lines = [self._head.msh(entry), self._who(report, subject)]
         for number, rows in enumerate(device.plan(metrics, bases, clock=clock if self._settings.device_clock else None), 1):
