@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway import config, known_good, loaded
+from gateway import config, control, known_good, loaded
 from gateway.cli.show import say
 from gateway.config import Config
 from gateway.errors import ConfigError
@@ -16,12 +16,21 @@ def running(path: Path, *, tell: bool = True) -> Config:
     try:
         return config.load(path)
     except ConfigError as error:
-        kept = last_good(path)
-        if kept is None:
+        found = _of_gateway(path) or last_good(path)
+        if found is None:
             raise
         if tell:
-            say(f"{error}\n{path} cannot be used: this is about the last known good configuration.")
-        return kept.settings
+            say(f"{error}\n{path} cannot be used: this is about the configuration that runs, or last did.")
+        return found.settings
+
+
+def _of_gateway(path: Path) -> Loaded | None:
+    """What a gateway says that runs on this file."""
+    for folder in known_good.data_folders(path):
+        said = control.ask(folder, "configuration")
+        if isinstance(said, dict) and said.get("path") == str(path.absolute()):
+            return loaded.parse(said["text"].encode(), path)
+    return None
 
 
 def last_good(path: Path) -> Loaded | None:

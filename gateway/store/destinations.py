@@ -40,7 +40,7 @@ def use(
         _use_one(tx, destination, {str(category.value) for category in categories}, begin_now=destination in begin_now)
     names = msgspec.json.encode(list(takes)).decode()
     tx.conn.execute(
-        f"UPDATE destinations SET until = ({_LAST})"  # noqa: S608 - a constant
+        f"UPDATE destinations SET until = ({_LAST}), trouble = NULL, trouble_at = NULL"  # noqa: S608 - a constant
         " WHERE until IS NULL AND id NOT IN (SELECT value FROM json_each(?))",
         (names,),
     )

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from gateway import boot, control, routes
+from gateway.cli.running import running as what_runs
 from gateway.config import AnyDestination, GatewayConfig
 from gateway.deliver.messages import Renderer
-from gateway.errors import StoreError
+from gateway.errors import ConfigError, StoreError
 from gateway.model import Gateway
 from gateway.reload import OF_EVERY_DESTINATION, ONLY_AT_START
 from gateway.routes import make_renderer
@@ -196,6 +197,15 @@ async def test_a_renewed_certificate_restarts_who_shows_it(tmp_path: Path) -> No
             f"restart destination engine ({made.ca}, {made.client.key}, {made.client.cert})"
         ]
         assert {one for one, part in it.parts().items() if before[one] is not part} == {"engine"}
+
+
+async def test_commands_go_by_what_runs_where_the_file_was_spoilt_before_it_had_proved_good(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        it.file.write_text(f'[gateway]\ndata = "{it.data}"\n]]')
+        found = await asyncio.to_thread(what_runs, it.file, tell=False)
+        assert [one.id for one in found.device] == ["OXI", "XN"]
+    with pytest.raises(ConfigError, match="not TOML"):
+        what_runs(it.file)
 
 
 async def test_what_runs_can_be_asked_for(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import ActError
 from gateway.model import Category, Report, Subject
 from gateway.patients import acts
-from gateway.store import cursors
+from gateway.store import cursors, status
 from gateway.store.cursors import Pin, Result, State
 from gateway.store.journal import Journal
 from gateway.store.statement import Line, balanced, statement
@@ -87,6 +87,14 @@ async def test_what_waits_for_one_that_left_is_given_up_by_name_when_it_comes_ba
     await journal.use({"old": frozenset()})
     line = (await lines(journal))["old"]
     assert (line.waiting, line.parked, line.dropped) == (0, 1, {"category no longer taken": 2})
+
+
+async def test_one_that_left_has_no_present_trouble(journal: Journal, make_report: MakeReport) -> None:
+    await settled(journal, make_report)
+    await journal.write(lambda tx: cursors.trouble(tx, "old", "nothing listens there"))
+    await journal.use({})
+    (queue,) = await journal.read(status.queues)
+    assert (queue.in_use, queue.trouble, queue.depth) == (False, "", 2)
 
 
 async def test_what_is_kept_in_the_same_commit_is_counted_once(journal: Journal, make_report: MakeReport) -> None:
