@@ -48,7 +48,7 @@ class DiskState:
         return f"{used}; full {hours(left.hours, 'in ')} at the present rate, {outage} if no receiver answered"
 
     def as_json(self) -> dict[str, Any]:
-        """The same for programs. Hours are null when that is never, and not there as long as they are not known."""
+        """The same for programs. Hours are null when that is never, or not known yet; `headroom` and `outage` say which."""
         space, rates, left = self.space, self.rates, self.headroom
         return {
             "level": self.level.name.lower(),
@@ -69,8 +69,10 @@ class DiskState:
             "taken_bytes_per_s": None if rates is None else round(rates.taken_bytes_s, 1),
             "filling_bytes_per_s": None if rates is None else round(rates.filling_bytes_s, 1),
             "headroom": "measuring" if left is None else hours(left.hours),
-            "outage_headroom": "measuring" if left is None else hours(left.outage_hours),
-        } | ({} if left is None else {"headroom_hours": _finite(left.hours), "outage_headroom_hours": _finite(left.outage_hours)})
+            "headroom_hours": None if left is None else _finite(left.hours),
+            "outage": "measuring" if left is None else hours(left.outage_hours),
+            "outage_hours": None if left is None else _finite(left.outage_hours),
+        }
 
 
 def hours(value: float, before: str = "") -> str:

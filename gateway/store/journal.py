@@ -56,6 +56,8 @@ class Journal:
         self.reserve = reserve
         self.policy = Policy()
         """What acquisition gives up at present; the disk's watch sets it."""
+        self.freed = 0
+        """Bytes that forgetting and giving up have made free since the start."""
         self.guard = Guard(folder)
         self._writer = Writer(folder, found.conn, reserve, self.guard)
         self._lock = lock
@@ -84,7 +86,7 @@ class Journal:
         handle = database.lock(folder)
         try:
             reserve = Reserve(folder, size=reserve_bytes, max_bytes=max_bytes)
-            found = await asyncio.to_thread(_prepare, folder, reserve, name, eui64)
+            found = await asyncio.to_thread(_prepare_in_room, folder, reserve, name, eui64)
         except BaseException:
             os.close(handle)
             raise
@@ -179,15 +181,16 @@ class Journal:
             if window is None:
                 break
             total, after = total + window.pruned, window.last
+            self.freed += window.freed
         await self.make_room()
         return total
 
     async def make_room(self) -> None:
         """Give free pages back to the disk as far as intake wants for room there; within the file they are used again anyway."""
         with suppress(StoreError, sqlite3.Error):  # still too full even for that: the next time
-            left = True
-            while left and self.reserve.short:
-                left = await self._writer.submit(retention.shrink)
+            left = self.reserve.short
+            while left:
+                left = await self._writer.submit(retention.shrink) and self.reserve.short
                 await asyncio.to_thread(retention.fold_log, self._folder)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -249,6 +252,17 @@ class Journal:
             self._reading.close()
 
 
+def _prepare_in_room(folder: Path, reserve: Reserve, name: str, eui64: str | None) -> _Found:
+    """Opening takes room too; on a full disk the reserve's, else a gateway that was restarted there could not drain."""
+    try:
+        return _prepare(folder, reserve, name, eui64)
+    except StoreError:
+        if not reserve.starved or not reserve.give():
+            raise
+    log.warning("the disk is full: using the reserve to open the journal")
+    return _prepare(folder, reserve, name, eui64)
+
+
 def _prepare(folder: Path, reserve: Reserve, name: str, eui64: str | None) -> _Found:
     """Open what is there; what shows itself damaged is salvaged first."""
     moved.refuse(folder)
@@ -292,7 +306,10 @@ def _identify(conn: sqlite3.Connection, name: str, eui64: str | None) -> Gateway
 def _recover(conn: sqlite3.Connection) -> None:
     if conn.execute("SELECT 1 FROM fragments LIMIT 1").fetchone() is None:
         return
-    with database.transaction(conn):
-        devices = intake.close_interrupted(Transaction(conn, to_text(utc_now()), Days(conn)))
+    try:
+        with database.transaction(conn):
+            devices = intake.close_interrupted(Transaction(conn, to_text(utc_now()), Days(conn)))
+    except (TypeError, ValueError) as error:
+        raise DamagedError(f"the fragments in the journal are not what was written: {error}") from error
     for device in devices:
         log.warning("%s: a transmission was under way when the gateway stopped; kept as incomplete", device)

@@ -142,7 +142,7 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _nudge(self) -> None:
-        """An empty change, so that waiting counts get a commit; its failure keeps them for the next one. The reserve is not theirs."""
+        """An empty change, so that waiting counts get a commit, but not the reserve; its failure keeps them for the next one."""
         if self._counts and not self._closed:
             self.submit(lambda _tx: None, intake=True).add_done_callback(lambda done: done.exception())
 
