@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from drivers.lab import about, results
+from drivers.lab.alignment import aligned
 from drivers.lab.identity import content_identity
 from drivers.lab.message_tree import Result, Specimen, Tree, grow
 from drivers.lab.places import Scope, first, read
@@ -42,7 +43,7 @@ def interpret(message: Message[AstmMessage], context: AstmContext) -> Iterator[R
     specimen there, or lines that are no records (HL7 in ASTM frames, as a GeneXpert sends it after a change of protocol), are
     an event: they have been acknowledged, so somebody has to see them.
     """
-    tree = grow(message.body)
+    tree = aligned(grow(message.body), context.options.blank_before_range)
     _tell_of_queries(tree, context)
     if not tree.specimens and len(tree.loose) > len(tree.queries):
         yield _unplaced(message, tree, context)

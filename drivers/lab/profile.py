@@ -163,6 +163,8 @@ class AstmOptions(Options):
     statuses: dict[str, Letter] = Field(default_factory=dict)
     questionable: tuple[str, ...] = ("W",)
     doubtful_flags: tuple[str, ...] = ()
+    flag_component: int = Field(default=0, ge=0)
+    blank_before_range: Literal["never", "seen", "always"] = "never"
     result_time: Sources = sources("R.13", "R.12", "O.23")
 
     manufacturer_records: Literal["keep", "drop"] = "keep"

@@ -54,7 +54,7 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
         comparator=found.comparator,
         validity=validity,
         status=status,
-        flags=values.flags(record, 7, options.flags),
+        flags=_flags(record, options),
         range=interval,
         method=Method.AUTO_MEASURED,
         time=_time(scope, options.result_time, localise),
@@ -109,7 +109,8 @@ def _value(record: Record, code: str, options: AstmOptions) -> tuple[Value, tupl
         text = "\\".join("^".join(record.components(4, n)).strip("^") for n in range(record.repeats(4)))
         return Value(Kind.TEXT, text), ()
     words = tuple(part for part in record.components(4) if part in options.not_values)
-    parts = tuple("" if part in words else part for part in record.components(4))
+    flags_at = options.flag_component
+    parts = tuple("" if part in words or n == flags_at else part for n, part in enumerate(record.components(4), 1))
     repeats = tuple(text for n in range(1, record.repeats(4)) if (text := "^".join(record.components(4, n)).strip("^ ")))
     known = options.analytes.get(code)
     found, others = values.choose(parts, _order(parts, options), options.reading)
@@ -135,6 +136,13 @@ def _order(parts: tuple[str, ...], options: AstmOptions) -> tuple[int, ...]:
         return options.value
     number = values.value(parts[1], options.reading)
     return (2,) if number.kind is Kind.NUMERIC and "." in (number.text or "") else ()
+
+
+def _flags(record: Record, options: AstmOptions) -> tuple[str, ...]:
+    """R.7, and what stands in the component of R.4 that holds flags too ("146!  H ")."""
+    told = values.flags(record, 7, options.flags)
+    more = record.component(4, options.flag_component).split() if options.flag_component else ()
+    return tuple(dict.fromkeys((*told, *values.translated(more, options.flags))))[: values.FLAGS_MAX]
 
 
 def is_image(record: Record, options: AstmOptions) -> bool:
@@ -218,7 +226,7 @@ def _state(scope: Scope, found: Value, options: AstmOptions) -> tuple[str, Valid
     letter = "X" if failed else values.status(said, options.statuses, read(scope, "O.26").upper())
     if read(scope, "H.12").upper() in _TEST_MODES:
         return letter, Validity.TEST
-    doubted = any(flag in options.doubtful_flags for flag in values.flags(scope["R"], 7, {})) if options.doubtful_flags else False
+    doubted = any(flag in options.doubtful_flags for flag in _flags(scope["R"], options)) if options.doubtful_flags else False
     if doubted or said in options.questionable or letter == "X":
         return letter, Validity.QUESTIONABLE
     return letter, found.validity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -125,7 +125,7 @@ def _repeat(parts: tuple[str, ...], *, named: bool, decimal_comma: bool) -> str:
     low, high = (*parts, "", "")[:2]
     if _is_number(high) and (not low or _is_number(low)):
         return f"{low}-{high}" if low else f"<{high}"
-    text = _interval(low, decimal_comma=decimal_comma)
+    text = interval(low, decimal_comma=decimal_comma)
     return " ".join(filter(None, (text, *(parts[1:] if named else ()))))
 
 
@@ -136,6 +136,11 @@ def _is_number(text: str) -> bool:
 def flags(record: Record, n: int, mapped: Mapping[str, str]) -> tuple[str, ...]:
     """R.7: each non-empty component of each repeat is a flag; `mapped` translates, "" there means that it says nothing."""
     said = (part.strip() for repeat in range(min(record.repeats(n), FLAGS_MAX)) for part in record.components(n, repeat))
+    return translated(said, mapped)
+
+
+def translated(said: Iterable[str], mapped: Mapping[str, str]) -> tuple[str, ...]:
+    """Flags, each once, as `mapped` has them; "" there means that a flag says nothing."""
     told = (mapped.get(flag, flag) for flag in said if flag)
     return tuple(dict.fromkeys(flag[:FLAG_MAX] for flag in told if flag))[:FLAGS_MAX]
 
@@ -175,7 +180,8 @@ def _number(text: str, how: Reading) -> str | None:
     return decimal_text(text)
 
 
-def _interval(text: str, *, decimal_comma: bool) -> str:
+def interval(text: str, *, decimal_comma: bool) -> str:
+    """A reference range in one text as OBX-7 writes it: "3.5 to 5.1" is "3.5-5.1"; what is no range stays as it is."""
     if decimal_comma or all(map(_DECIMAL_COMMA.match, re.findall(r"\d*,\d*", text))):
         text = _COMMA.sub(".", text)
     both = _RANGE.match(text)

@@ -285,6 +285,49 @@ def test_sysmex_w_is_a_doubt_of_the_value(profile: str, doubted: Validity, analy
     assert leukocytes.validity is Validity.OK
 
 
+@pytest.mark.parametrize(
+    ("profile", "results", "expected"),
+    [
+        ("generic", ("R|1|^^^WBC|7.4|%||3.8 to 11.8|A||F||SYS||20211028082826",), [("3.8-11.8", ("A",), "F", 26)]),
+        (
+            "generic",
+            ("R|1|^^^UWBC|7.4|%|||||P||SYS||20211028082826", "R|2|^^^WBC|7.4|%||3.8 to 11.8|||F||SYS||20211028082826"),
+            [("", (), "P", 26), ("3.8-11.8", (), "F", 26)],
+        ),
+        ("generic", ("R|1|^^^WBC|7.4|%|3.8 to 11.8|A||F||SYS||20211028082826",), [("3.8-11.8", ("A",), "F", 26)]),
+        (
+            "generic",
+            ("R|1|^^^WBC|7.4|%|1 to 2|3 to 4||F||SYS||20211028082826",),
+            [("1-2", ("3 to 4",), "F", 26)],
+        ),
+        ("beckman-dxh", ("R|1|^^^UWBC|7.4|%|||||P||SYS||20211028082826",), [("", (), "P", 26)]),
+    ],
+    ids=["seen", "seen in another result", "as the standard has it", "a range before it", "always"],
+)
+def test_an_empty_field_before_the_range_shifts_nothing(
+    profile: str, results: tuple[str, ...], expected: list[tuple[str, tuple[str, ...], str, int]], analyzer: Any
+) -> None:
+    (report,) = analyzer(profile).read(H, O1, *results)
+    seen = [(o.range, o.flags, o.status, o.time.second) for o in report.observations]
+    assert seen == expected
+    assert all(o.operator == "SYS" for o in report.observations)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("146^  H ", ("146", ("A", "H"), Validity.OK)),
+        ("0.2^ R ", ("0.2", ("A", "R"), Validity.QUESTIONABLE)),
+        ("7", ("7", ("A",), Validity.OK)),
+    ],
+)
+def test_flags_may_stand_beside_the_value(value: str, expected: tuple[str, tuple[str, ...], Validity], analyzer: Any) -> None:
+    (report,) = analyzer("beckman-dxh").read(H, O1, f"R|1|^^^HGB|{value}|g/L||109 to 143|A||F")
+    (seen,) = report.observations
+    assert (seen.value, seen.flags, seen.validity) == expected
+    assert seen.notes == ()
+
+
 def test_a_code_may_be_declared_text_although_it_looks_like_a_number(analyzer: Any) -> None:
     (report,) = analyzer(analytes={"HIV": {"kind": "text"}}).read(H, O1, "R|1|^^^HIV|1|||N||F")
     assert (report.observations[0].kind, report.observations[0].value) == (Kind.TEXT, "1")

@@ -1,0 +1,103 @@
+"""What may be set of an analyzer that sends HL7: the schema of the files in hl7_analyzers/, explained in docs/drivers/hl7-lab.md."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from drivers.lab.profile import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, Letter, Pattern, Unit
+from drivers.lab.values import Reading
+from gateway.driver import Options
+from protocols.hl7v2.server import ServerProfile
+
+_LINE = ServerProfile()
+_PLACE = re.compile(r"([A-Z][A-Z0-9]{2})-(\d{1,2})(?:\.(\d{1,2}))?(?:\.(\d{1,2}))?\Z")
+
+
+def _place(text: str) -> str:
+    if _PLACE.match(text) is None:
+        raise ValueError(f'{text!r} is no place in a message; expected segment-field.component, like "SPM-2.1"')
+    return text
+
+
+At = Annotated[str, AfterValidator(_place)]
+
+
+def parts_of(place: str) -> tuple[str, int, int, int]:
+    """Segment, field, component and subcomponent of a place."""
+    match = _PLACE.match(place)
+    assert match is not None
+    return match[1], int(match[2]), int(match[3] or 1), int(match[4] or 1)
+
+
+class LineOptions(Options):
+    """The switches of the line: the fields of protocols.hl7v2.server.ServerProfile, which explains them."""
+
+    heartbeat: tuple[Annotated[int, Field(ge=0, le=31)], ...] = tuple(_LINE.fill)
+    block_max: int = Field(default=_LINE.block_max, ge=1024)
+
+
+class Equals(Options):
+    """A rule: what stands at `field` is one of `values`."""
+
+    field: At
+    values: tuple[str, ...]
+
+
+QUALITY_CONTROL = (
+    Equals(field="MSH-11", values=("Q",)),
+    Equals(field="SPM-11", values=("Q",)),
+    Equals(field="OBR-4", values=("LQC",)),
+)
+"""How HL7 says it: the processing id (Mindray), the specimen's role (LAW), a service (HemoScreen)."""
+
+
+class Hl7LabOptions(Options):
+    """One analyzer."""
+
+    maker: str = ""
+    models: tuple[str, ...] = ()
+    evidence: Literal["capture", "document", "general"] = "general"
+    source: str = ""
+
+    line: LineOptions = LineOptions()
+
+    model: tuple[At, ...] = ("OBX-18.1", "MSH-3.1")
+    serial: tuple[At, ...] = ()
+    specimen_id: tuple[At, ...] = ("SPM-2.1", "SPM-2.2", "SAC-3.1", "OBR-3.1", "OBR-2.1")
+    specimen_type: tuple[At, ...] = ("SPM-4.1",)
+    patient_id: tuple[At, ...] = ("PID-3.1", "PID-2.1")
+    no_patient: tuple[str, ...] = ("unknown",)
+    result_time: tuple[At, ...] = ("OBX-19.1", "OBX-14.1", "OBR-22.1", "OBR-7.1")
+
+    code: tuple[int, ...] = (1, 2)
+    not_results: tuple[Pattern, ...] = ()
+    analytes: dict[str, AnalyteOptions] = Field(default_factory=dict)
+    units: dict[str, Unit] = Field(default_factory=dict)
+    flags: dict[str, str] = Field(default_factory=dict)
+    statuses: dict[str, Letter] = Field(default_factory=dict)
+    specimens: dict[str, str] = Field(default_factory=dict)
+    specimen: str = ""
+    decimal_comma: bool = False
+    absent: tuple[Absent, ...] = STANDARD_ABSENT
+    failed: Pattern = STANDARD_FAILED
+    images: Literal["keep", "drop"] = "keep"
+    qc: tuple[Equals, ...] = QUALITY_CONTROL
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How values are read."""
+        absent = tuple((re.compile(way.text), way.why) for way in self.absent)
+        return Reading(absent, self.decimal_comma, scientific=False)
+
+    @cached_property
+    def settings(self) -> re.Pattern[str] | None:
+        """The codes of OBX that say how the analyzer was set, and are no results."""
+        return re.compile("|".join(f"(?:{pattern})" for pattern in self.not_results)) if self.not_results else None
+
+    def server_profile(self) -> ServerProfile:
+        """The line's settings in the protocol's own words."""
+        return ServerProfile(fill=bytes(self.line.heartbeat), block_max=self.line.block_max)
