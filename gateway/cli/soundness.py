@@ -16,6 +16,11 @@ _DISK = "replace the disk soon (docs/recovery.md)"
 
 def told(status: _Doc) -> Iterator[Told]:
     """Everything about damage in a status document, while it concerns somebody."""
+    if gone := status.get("moved"):
+        what = (
+            f"the journal was moved into the bundle {gone['to']} by {gone['by']} at {gone['at'][:19]}Z: nothing is sent from here"
+        )
+        yield what, "use the other box; if none has taken it over: `wardlink bundle --take-back`", True
     check = status.get("check") or {}
     if check.get("state") == "stopped" and check.get("why"):
         yield (

@@ -21,7 +21,7 @@ from gateway.cli.advice import findings, span
 from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json
 from gateway.metrics import process
-from gateway.store import overview
+from gateway.store import moved, overview
 from gateway.store.journal import open_reader
 
 app = new_app()
@@ -72,7 +72,7 @@ def snapshot(folder: Path) -> dict[str, Any]:
         return {"running": True, **said}
     with closing(open_reader(folder)) as conn:
         conn.execute("BEGIN")
-        return {"running": False, "journal": overview.overview(conn), "disk": process.disk(folder)}
+        return {"running": False, "moved": moved.read(folder), "journal": overview.overview(conn), "disk": process.disk(folder)}
 
 
 def _lines(found: dict[str, Any], now: datetime) -> Iterator[str]:

@@ -31,6 +31,13 @@ _SENT = (
     " WHERE length(message_id) = 20 AND CAST(substr(message_id, 9) AS INTEGER) = report ORDER BY report"
 )
 """Of the bytes that were pinned those whose message id is epoch and number: the first of each run tells its epoch."""
+_NOT_PASSED = """
+DELETE FROM ahead WHERE report NOT IN (SELECT id FROM reports)
+  OR report <= coalesce((SELECT cursor FROM destinations WHERE id = ahead.destination), 0)
+  OR NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.report = ahead.report AND d.destination = ahead.destination
+                 UNION ALL SELECT 1 FROM behind b WHERE b.report = ahead.report AND b.destination = ahead.destination)
+"""
+"""What went past the backlog shows elsewhere too: it was delivered, or stands aside. A row that only claims it is sent again."""
 _NUMBERED_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
 _WITHOUT_TOTAL = (
     "INSERT OR IGNORE INTO tally (destination, device, what, n, elsewhere)"
@@ -67,7 +74,7 @@ def _restart(conn: sqlite3.Connection, highest: int, done: Report, now: datetime
     """Destinations whose place in the journal is not known begin at its beginning."""
     beyond = conn.execute("SELECT id FROM destinations WHERE cursor > ? OR cursor < 0", (highest,)).fetchall()
     for (destination,) in [*conn.execute(_NAMED).fetchall(), *beyond]:
-        for table in ("tally", "tally_days", "behind"):
+        for table in ("tally", "tally_days", "behind", "ahead"):
             conn.execute(f"DELETE FROM {table} WHERE destination = ?", (destination,))  # noqa: S608 - our own names
         conn.execute(
             "INSERT INTO destinations (id, takes, cursor, created_at) VALUES (?, '[]', 0, ?)"
@@ -84,6 +91,9 @@ def _drop_orphans(conn: sqlite3.Connection, done: Report) -> None:
         sql = f"DELETE FROM {table} WHERE report NOT IN (SELECT id FROM reports)"  # noqa: S608 - our own names
         if n := conn.execute(sql).rowcount:
             done.notes.append(f"{n} that were {what} have lost their report")
+    for table in ("deliveries", "edits", "acted"):
+        conn.execute(f"DELETE FROM {table} WHERE report NOT IN (SELECT id FROM reports)")  # noqa: S608 - our own names
+    conn.execute(_NOT_PASSED)
 
 
 def _number_on(conn: sqlite3.Connection, done: Report, highest: int, gap: int) -> None:

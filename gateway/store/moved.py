@@ -32,7 +32,8 @@ def read(folder: Path) -> dict[str, str] | None:
         return None
     except (OSError, ValueError):
         found = {}
-    return {key: str(found.get(key, "?")) for key in ("to", "by", "at")} if isinstance(found, dict) else {}
+    told = found if isinstance(found, dict) else {}
+    return {key: str(told.get(key, "?")) for key in ("to", "by", "at")}
 
 
 def clear(folder: Path) -> None:
