@@ -32,6 +32,7 @@ class Analyzer:
         on_acknowledged: Callable[[Result], None] | None = None,
         **options: str,
     ) -> None:
+        self.port = port
         self.device = _Attentive(Scenario(seed, START), options, on_acknowledged or _unheard)
         self._link = _Watched(parse_link(f"tcp://127.0.0.1:{port}").link(), on_write)
         self._task: asyncio.Task[None] | None = None
@@ -48,15 +49,12 @@ class Analyzer:
         """No result after those made so far."""
         self.device._count = max(1, self.device._made)
 
-    @property
-    def sessions(self) -> int:
-        """How often it asked for the line."""
-        return self.device._sender.sessions
-
-    @property
-    def halfway(self) -> bool:
-        """Whether the gateway has acknowledged a part of a message, and not all."""
-        return self.device._sender.halfway
+    def resume(self) -> None:
+        """It goes on with results, from now on."""
+        sim = self.device
+        sim._count = 0
+        if sim._origin is not None:
+            sim._origin = asyncio.get_running_loop().time() - sim._made * sim._interval_s
 
 
 class _Attentive(AstmSimulator):

@@ -47,6 +47,14 @@ class Disk:
         self._namings: list[_Naming] = []
         self._syncing: list[int] = []
 
+    @classmethod
+    def holding(cls, files: dict[str, bytes]) -> Disk:
+        """A disk with these files on the medium and nothing in memory."""
+        disk = cls()
+        disk._named = {name: _File(bytearray(data)) for name, data in files.items()}
+        disk._certain_names = dict(disk._named)
+        return disk
+
     def follow(self, acts: Iterable[Act]) -> None:
         """These were done next."""
         for act in acts:

@@ -54,6 +54,16 @@ class Oximeter:
     connected: bool = False
     _task: asyncio.Task[None] | None = None
 
+    @property
+    def last_pulse(self) -> int:
+        """The pulse rate of the last line."""
+        return PULSES[(len(self.said) - 1) % len(PULSES)]
+
+    @property
+    def in_this_call(self) -> int:
+        """How many lines it has said on the present connection."""
+        return len(self.said) - self.calls[-1] if self.calls else 0
+
     def start(self) -> None:
         """Switch it on."""
         self._task = asyncio.create_task(self._run())

@@ -41,6 +41,8 @@ struct control {
     int64_t clock_ns; /* added to the wall clock */
     uint64_t left;    /* acts of that kind that a mortal process has left, the one before which it dies included; 0: no end */
     char kind;        /* W, T, S, U, R, A or N; 0: any act counts */
+    char zero[3];
+    int32_t error;    /* what the disk says to every write, sync and cut (errno); 0: it works */
 };
 
 #define FILES 1024 /* descriptors watched: a gateway has a few for its data, and some hundred sockets that are not */
@@ -150,12 +152,20 @@ int close(int fd) {
     return (int)syscall(SYS_close, fd);
 }
 
+/* Whether the disk refuses; errno says how. */
+static int refused(int fd) {
+    if (control == NULL || control->error == 0 || named(fd) == NULL) return 0;
+    errno = control->error;
+    return 1;
+}
+
 static ssize_t written(int fd, const void *data, ssize_t size, int64_t offset) {
     if (size > 0 && named(fd) != NULL) note('W', named(fd), offset, data, (size_t)size);
     return size;
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
+    if (refused(fd)) return -1;
     if (named(fd) != NULL) act('W');
     return written(fd, data, syscall(SYS_pwrite64, fd, data, size, offset), offset);
 }
@@ -163,12 +173,14 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) { return
 
 ssize_t write(int fd, const void *data, size_t size) {
     if (named(fd) == NULL) return syscall(SYS_write, fd, data, size);
+    if (refused(fd)) return -1;
     act('W');
     ssize_t done = syscall(SYS_write, fd, data, size);
     return written(fd, data, done, done > 0 ? syscall(SYS_lseek, fd, 0, SEEK_CUR) - done : 0);
 }
 
 int ftruncate(int fd, off_t size) {
+    if (refused(fd)) return -1;
     if (named(fd) != NULL) act('T');
     int result = (int)syscall(SYS_ftruncate, fd, size);
     if (result == 0 && named(fd) != NULL) note('T', named(fd), size, NULL, 0);
@@ -177,6 +189,7 @@ int ftruncate(int fd, off_t size) {
 int ftruncate64(int fd, off64_t size) { return ftruncate(fd, size); }
 
 int posix_fallocate(int fd, off_t offset, off_t size) {
+    if (refused(fd)) return errno;
     int result = REAL(posix_fallocate)(fd, offset, size);
     struct stat now;
     if (result == 0 && named(fd) != NULL && fstat(fd, &now) == 0) note('T', named(fd), now.st_size, NULL, 0);
@@ -187,6 +200,7 @@ int posix_fallocate64(int fd, off64_t offset, off64_t size) { return posix_fallo
 static int synced(int fd, long call) {
     const char *path = named(fd);
     if (path == NULL) return (int)syscall(call, fd);
+    if (refused(fd)) return -1;
     act('S');
     note('S', path, 0, NULL, 0);
     int result = (int)syscall(call, fd);

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.faults.tools import need
 
 _RECORD = struct.Struct("<cxHIq")
-_CONTROL = struct.Struct("<qQc7x")
+_CONTROL = struct.Struct("<qQc3xi")
 _SOURCE = Path(__file__).with_name("shim.c")
 
 
@@ -67,6 +67,10 @@ class Shim:
     def set_clock(self, ahead_s: float) -> None:
         """The wall clock of every process with the shim, seconds ahead of this machine's."""
         self._control[:8] = struct.pack("<q", int(ahead_s * 1e9))
+
+    def fail(self, error: int) -> None:
+        """From now on the disk answers every write and sync of the data folder with this errno; 0: it works again."""
+        self._control[20:24] = struct.pack("<i", error)
 
     def mark(self, text: str) -> int:
         """Write a mark into the log: all that is before it has happened. The log's length with it."""
