@@ -11,7 +11,7 @@ from typing import Any
 from gateway.config import AnyDestination, FhirServer, MllpLab
 from gateway.crew import Crew
 from gateway.deliver.destination import Destination
-from gateway.deliver.dispatch import Dispatcher
+from gateway.deliver.dispatch import GATHER_S, Dispatcher
 from gateway.deliver.measured import Measured
 from gateway.deliver.messages import Renderer
 from gateway.errors import ConfigError
@@ -96,7 +96,8 @@ def again(stopped: Route, journal: Journal) -> Route:
 
 
 def _route(settings: AnyDestination, destination: Measured, renderer: Renderer, journal: Journal) -> Route:
-    return Route(settings, destination, renderer, Dispatcher(journal, settings.id, destination, renderer, settings))
+    dispatcher = Dispatcher(journal, settings.id, destination, renderer, settings, gather_s=GATHER_S)
+    return Route(settings, destination, renderer, dispatcher)
 
 
 def own_certificate(settings: AnyDestination) -> Certificate | None:

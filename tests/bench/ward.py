@@ -26,7 +26,7 @@ from gateway.acquire.links import parse_link
 from gateway.acquire.station import Station
 from gateway.acquire.supervisor import Supervisor
 from gateway.deliver.destinations.mllp import MllpDestination
-from gateway.deliver.dispatch import Dispatcher
+from gateway.deliver.dispatch import GATHER_S, Dispatcher
 from gateway.deliver.messages import pcd01
 from gateway.driver import Channel, Context, Driver, Mds, Metric, Options, Vmd
 from gateway.model import Category, DeviceIdentity, Report, Subject
@@ -220,7 +220,9 @@ class Ward:
         """Begin to deliver, over mutual TLS."""
         tls = TlsSettings(ca=folder / "ca.pem", cert=folder / "client.pem", key=str(folder / "client.key"))
         self._destination = MllpDestination(MllpSettings(address=f"localhost:{port}", tls=tls), "engine")
-        dispatcher = Dispatcher(self.journal, "engine", self._destination, pcd01.renderer(Pcd01Settings(), self.journal.gateway))
+        dispatcher = Dispatcher(
+            self.journal, "engine", self._destination, pcd01.renderer(Pcd01Settings(), self.journal.gateway), gather_s=GATHER_S
+        )
         self._task = asyncio.create_task(dispatcher.run())
 
     def listen(self, port: int) -> None:
