@@ -45,8 +45,9 @@ def interpret(message: Message[AstmMessage], context: AstmContext) -> Iterator[R
     """
     tree = aligned(grow(message.body), context.options.blank_before_range)
     _tell_of_queries(tree, context)
-    if not tree.specimens and len(tree.loose) > len(tree.queries):
-        yield _unplaced(message, tree, context)
+    unplaced = [record for record in (*tree.orphans, *(() if tree.specimens else tree.loose)) if record.type != "Q"]
+    if unplaced:
+        yield _unplaced(message, tree, unplaced, context)
     told: Counter[str] = Counter()
     for specimen in tree.specimens:
         report = _report(message, tree, specimen, context)
@@ -77,16 +78,19 @@ def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, conte
         given=about.given(around, specimen, options),
         specimen=about.specimen(around, specimen_id, context) if specimen.order is not None else None,
         order=about.order(specimen.order, options),
-        notes=(*told, *results.notes([*tree.loose, *specimen.attached], options), *_oddities(message.body, tree)),
+        notes=(
+            *told,
+            *results.notes([*tree.loose, *specimen.of_patient, *specimen.attached], options),
+            *_oddities(message.body, tree),
+        ),
         identity=content_identity(around, specimen, context.device.id),
         message_id=read(around, "H.3"),
     )
 
 
-def _unplaced(message: Message[AstmMessage], tree: Tree, context: AstmContext) -> Report:
-    """What a message without a specimen says, as an event."""
+def _unplaced(message: Message[AstmMessage], tree: Tree, loose: list[Record], context: AstmContext) -> Report:
+    """What a message says of no specimen and cannot be told with one, as an event."""
     around = scope_of((tree.header,))
-    loose = [record for record in tree.loose if record.type != "Q"]
     what = f"records that belong to no specimen: {len(loose)}"
     return context.report(
         message,
@@ -96,7 +100,7 @@ def _unplaced(message: Message[AstmMessage], tree: Tree, context: AstmContext) -
         device=about.device(context.device, around, context.options),
         episodic=True,
         notes=(*results.notes(loose, context.options), *_oddities(message.body, tree)),
-        identity=content_identity(around, Specimen(None, None, loose), context.device.id),
+        identity=content_identity(around, Specimen(None, None, attached=loose), context.device.id),
         message_id=read(around, "H.3"),
     )
 

@@ -22,12 +22,16 @@ class Specimen:
 
     patient: Record | None
     order: Record | None
+    of_patient: list[Record] = field(default_factory=list)
+    """What hangs on the patient's record: the same for each specimen of that patient, and for no other's."""
     attached: list[Record] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
 
     def records(self) -> Iterator[Record]:
         """Every record of it in wire order, the patient's first."""
-        yield from (record for record in (self.patient, self.order) if record is not None)
+        yield from () if self.patient is None else (self.patient,)
+        yield from self.of_patient
+        yield from () if self.order is None else (self.order,)
         yield from self.attached
         for result in self.results:
             yield result.record
@@ -36,11 +40,15 @@ class Specimen:
 
 @dataclass(slots=True)
 class Tree:
-    """A message. `loose` are records that hang on no specimen: comments on H or P, queries, a vendor's own."""
+    """A message. `loose` are records that hang on no specimen: comments on H, queries, a vendor's own.
+
+    `orphans` hang on a patient without a specimen: they are nobody else's.
+    """
 
     header: Record | None
     specimens: list[Specimen] = field(default_factory=list)
     loose: list[Record] = field(default_factory=list)
+    orphans: list[Record] = field(default_factory=list)
     end: Record | None = None
 
     @property
@@ -53,6 +61,7 @@ def grow(message: AstmMessage) -> Tree:
     """The tree of a message. Nothing is left out: a record out of place hangs on the nearest that can carry it."""
     tree = Tree(header=None)
     patient: Record | None = None
+    of_patient: list[Record] = []
     specimen: Specimen | None = None
     carrier: list[Record] = tree.loose
     for record in message.records:
@@ -60,14 +69,16 @@ def grow(message: AstmMessage) -> Tree:
             case "H" if tree.header is None:
                 tree.header = record
             case "P":
-                patient, specimen, carrier = record, None, tree.loose
+                _release(tree, of_patient)
+                patient, specimen, of_patient = record, None, []
+                carrier = of_patient
             case "O":
-                specimen = Specimen(patient, record)
+                specimen = Specimen(patient, record, of_patient)
                 tree.specimens.append(specimen)
                 carrier = specimen.attached
             case "R":
                 if specimen is None:
-                    specimen = Specimen(patient, None)
+                    specimen = Specimen(patient, None, of_patient)
                     tree.specimens.append(specimen)
                 specimen.results.append(Result(record))
                 carrier = specimen.results[-1].attached
@@ -77,4 +88,10 @@ def grow(message: AstmMessage) -> Tree:
                 tree.loose.append(record)
             case _:
                 carrier.append(record)
+    _release(tree, of_patient)
     return tree
+
+
+def _release(tree: Tree, of_patient: list[Record]) -> None:
+    if not any(specimen.of_patient is of_patient for specimen in tree.specimens):
+        tree.orphans += of_patient

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 _TIME = re.compile(
-    r"(?P<day>\d{8})[ T]?(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d))?(?:\.\d+)?\s*(?P<offset>[+-]\d{4})?\Z"
+    r"(?P<day>\d{8}|\d{4}([-/])\d\d\2\d\d(?=[ T]))[ T]?(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d))?(?:\.\d+)?\s*"
+    r"(?P<offset>[+-]\d{4})?\Z"
 )
 _YEAR_MIN = 1900
 """No analyzer is older; 18991230 is the zero of the date type that several analyzers' software is written with."""
@@ -17,15 +18,16 @@ _YEAR_MIN = 1900
 def device_time(text: str) -> datetime | None:
     """The moment a text names: naive unless it carries an offset; None for no time, a zero, or a day without an hour.
 
-    `YYYYMMDDHHMM[SS][+HHMM]`, and `YYYYMMDD HH:MM:SS` as some write it. A day alone is no moment: making it midnight
-    would be an invention.
+    `YYYYMMDDHHMM[SS][+HHMM]`, and `YYYYMMDD HH:MM:SS` or `YYYY-MM-DD HH:MM:SS` as some write it. A day alone is no moment:
+    making it midnight would be an invention.
     """
     match = _TIME.match(text.strip())
     if match is None:
         return None
     try:
         found = datetime.strptime(  # noqa: DTZ007 - the zone is the device's, which the caller knows
-            match["day"] + match["hour"] + match["minute"] + (match["second"] or "00"), "%Y%m%d%H%M%S"
+            match["day"].replace("-", "").replace("/", "") + match["hour"] + match["minute"] + (match["second"] or "00"),
+            "%Y%m%d%H%M%S",
         )
     except ValueError:
         return None

@@ -22,7 +22,7 @@ RANGES_MAX = 10
 NUMBER_MAX = 40
 """Characters of a number: more than any analyzer writes; what is longer is text, and costs no time to judge."""
 
-_COMPARED = re.compile(r"(<=|>=|<|>|≤|≥)\s*(\S+)\Z")
+_COMPARED = re.compile(r"(<=|>=|<|>|≤|≥)\s*(\S.*)\Z")
 _COMPARATORS = {"≤": "<=", "≥": ">="}
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,2}\Z")
 _PLAINLY_SCIENTIFIC = re.compile(r"[+-]?\d\.\d+[eE][+-]\d{2}\Z")
@@ -34,6 +34,11 @@ _BOUND = re.compile(rf"(<=|>=|<|>|≤|≥)\s*({_NUMBER})\Z")
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:(?:\d{4,}|0?),\d+|\d+,(?:\d{1,2}|\d{4,}))\Z")
 """A comma that can only be a decimal one: "16,92", "0,123", not "1,234", which may be a thousand and more."""
+_GROUPED = re.compile(
+    r"[+-]?\d{1,3}(?:(?:[\u00a0\u202f]\d{3})+(?:[.,]\d+)?|(?: \d{3})+[.,]\d+|(?:\.\d{3})+,\d+|(?:,\d{3})+\.\d+)\Z"
+)
+"""Thousands that can only be thousands: "1 250,00", "1.250,00" and "1,250.00" (GeneXpert in French, with a hard blank)."""
+_GROUPS = re.compile(r"[ \u00a0\u202f]|[.,](?=\d{3}[.,])")
 _BARE_POINT = re.compile(r"[+-]?\d+\.\Z")
 """The IMMULITE's "173.": three digits are certain, and a point behind them."""
 
@@ -171,7 +176,9 @@ def shown(text: str) -> str:
 def _number(text: str, how: Reading) -> str | None:
     if len(text) > NUMBER_MAX:
         return None
-    if how.decimal_comma or _DECIMAL_COMMA.match(text):
+    if _GROUPED.match(text):
+        text = _GROUPS.sub("", text).replace(",", ".")
+    elif how.decimal_comma or _DECIMAL_COMMA.match(text):
         text = _COMMA.sub(".", text, count=1)
     if _BARE_POINT.match(text):
         text = text[:-1]

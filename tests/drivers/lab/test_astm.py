@@ -328,6 +328,18 @@ def test_flags_may_stand_beside_the_value(value: str, expected: tuple[str, tuple
     assert seen.notes == ()
 
 
+def test_a_comment_on_a_patient_is_not_told_of_another(analyzer: Any) -> None:
+    reports = analyzer().read(
+        H, "P|1|101", "C|1|L|isolate|G", O1, R1, "O|2|SYN-9", R1, "P|2|102", "O|1|SYN-10", R1, "P|3|103", "C|1|L|no test|G"
+    )
+    assert [(report.category, report.given.patient_id, report.notes) for report in reports] == [
+        (Category.EVENTS, "", ("no test",)),
+        (Category.LAB, "101", ("isolate",)),
+        (Category.LAB, "101", ("isolate",)),
+        (Category.LAB, "102", ()),
+    ]
+
+
 def test_a_code_may_be_declared_text_although_it_looks_like_a_number(analyzer: Any) -> None:
     (report,) = analyzer(analytes={"HIV": {"kind": "text"}}).read(H, O1, "R|1|^^^HIV|1|||N||F")
     assert (report.observations[0].kind, report.observations[0].value) == (Kind.TEXT, "1")
