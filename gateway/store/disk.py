@@ -76,9 +76,11 @@ class DiskState:
 
 
 def hours(value: float, before: str = "") -> str:
-    """A span for people: hours up to four days, then days."""
+    """A span for people: minutes up to two hours, hours up to four days, then days."""
     if value > NEVER_H:
         return "never"
+    if value < 2:
+        return f"{before}{60 * value:.0f} min"
     return f"{before}{value:.0f} h" if value < 96 else f"{before}{value / 24:.0f} days"
 
 

@@ -1,7 +1,8 @@
 """Giving up what waits, oldest first, when the disk fills and nothing delivered is left to forget: by named policies, counted.
 
-Never given up: what comes once (results, spot checks, events), what stepped aside (held, to be tried again, parked),
-and anything of which a byte may have left the house. A destination that was about to send it learns that when it pins its bytes.
+Never given up: what comes once (results, spot checks, events), what stepped aside (held, to be tried again, parked), what went
+past a backlog, and anything of which a byte may have left the house. A destination that was about to send it learns that when it
+pins its bytes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _NEXT = "SELECT id, device, CAST(payload AS BLOB) FROM reports WHERE category = 
 _GIVE_UP = """
 DELETE FROM reports WHERE id IN (SELECT value FROM json_each(?))
   AND NOT EXISTS (SELECT 1 FROM behind WHERE behind.report = reports.id)
+  AND NOT EXISTS (SELECT 1 FROM ahead WHERE ahead.report = reports.id)
   AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.report = reports.id)
   AND NOT EXISTS (SELECT 1 FROM ahead WHERE ahead.report = reports.id)
 RETURNING id, device
