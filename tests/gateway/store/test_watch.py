@@ -321,14 +321,21 @@ async def test_the_quota_works_like_a_disk(disk: Path, make_report: MakeReport) 
 
 
 async def test_what_outcomes_may_still_take_is_kept_free_for_them(disk: Path, make_report: MakeReport) -> None:
+    """Small reports, three destinations, and for all of them nobody knows the patient: that is to be noted of each."""
     async with opened(disk, make_report, max_bytes=12 * MIB) as box:
-        await box.fill(Level.FULL)
-        query = partial(cursors.batch, destination="engine", now=utc_now(), limit=1000, order="device")
-        while items := (await box.journal.read(query)).items:
-            results = [Result(item=item, state=State.HELD, reason="no patient is known for its time") for item in items]
-            await box.journal.write(partial(cursors.settle, destination="engine", results=results))
-        line = await box.line()
-        assert line.held == line.received
+        names = ("engine", "second", "third")
+        await box.journal.use(dict.fromkeys(names, EVERYTHING))
+        while await box.watch.look() < Level.FULL:
+            with contextlib.suppress(StoreError):
+                await box.journal.keep([make_report(at=NOON)] * 250, device_id="4E-044")
+        for name in names:
+            query = partial(cursors.batch, destination=name, now=utc_now(), limit=1000, order="device")
+            while items := (await box.journal.read(query)).items:
+                results = [Result(item=item, state=State.HELD, reason="no patient is known for its time") for item in items]
+                await box.journal.write(partial(cursors.settle, destination=name, results=results))
+        lines = await box.journal.read(statement)
+        assert balanced(lines)
+        assert {line.held for line in lines} == {lines[0].received}
 
 
 async def test_other_settings_hold_from_now_on(disk: Path, make_report: MakeReport) -> None:
