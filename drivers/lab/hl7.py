@@ -138,7 +138,7 @@ def _is_control(scope: Scope, options: Hl7LabOptions) -> bool:
 
 
 def _identity(group: Group, nth: int, context: Hl7Context) -> str:
-    """Equal for the same content, whenever it is sent and however numbered; where nothing in it tells when, the message's id counts."""
+    """Equal for the same content, whenever sent and however numbered; where nothing tells when, the message's id counts."""
     scope = group.around
     dated = any(
         device_time(read({**scope, "OBX": one.obx}, place)) for one in group.results for place in context.options.result_time

@@ -1,4 +1,4 @@
-"""What may be set of an analyzer that sends HL7: the schema of the files in hl7_analyzers/, explained in docs/drivers/hl7-lab.md."""
+"""What may be set of an analyzer that sends HL7: the schema of hl7_analyzers/, explained in docs/drivers/hl7-lab.md."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def observe(
     code = _code(obx, options)
     found, extra = _value(obx, code, options)
     unit, vendor_unit = _unit(obx, code, options)
-    loinc, unit, doubt = _loinc(obx, code, unit, scope, options, sender)
+    loinc, unit, doubt = _loinc(scope, code, unit, options, sender=sender)
     status, validity = _state(obx, found, options)
     numeric = found.kind is Kind.NUMERIC or (found.text is None and (unit is not None or obx.text(2) == "NM"))
     return Observation(
@@ -143,10 +143,10 @@ def _unit(obx: Segment, code: str, options: Hl7LabOptions) -> tuple[str | None, 
 
 
 def _loinc(
-    obx: Segment, code: str, unit: str | None, scope: Scope, options: Hl7LabOptions, sender: str
+    scope: Scope, code: str, unit: str | None, options: Hl7LabOptions, *, sender: str
 ) -> tuple[str | None, str | None, tuple[str, ...]]:
     """The LOINC, the unit as it is written beside it, and a doubt: the terms decide, what the analyzer claims is checked."""
-    known = options.analytes.get(code)
+    obx, known = scope["OBX"], options.analytes.get(code)
     said = first(scope, options.specimen_type)
     specimen = options.specimens.get(said, said) or options.specimen
     analyte = terms.analyte(options.maker or sender, (known.term if known is not None else "") or code, unit, specimen=specimen)

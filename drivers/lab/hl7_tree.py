@@ -13,7 +13,10 @@ Scope: TypeAlias = Mapping[str, Segment]
 
 _OBJECTS = ("NTE", "INV", "TCD")
 """What hangs on the order or result before it."""
+_STALE = {"PID": ("PV1", "SPM", "SAC", "ORC"), "SPM": ("SAC", "ORC")}
+"""What no longer holds when another patient or specimen begins."""
 NULL = '""'
+"""HL7's null: the sender says that there is nothing."""
 
 
 @dataclass(slots=True)
@@ -33,43 +36,66 @@ class Group:
     attached: list[Segment] = field(default_factory=list)
 
 
+class _Grower:
+    """What is in force while the segments go by."""
+
+    def __init__(self, *, specimen_first: bool) -> None:
+        self.groups: list[Group] = []
+        self._specimen_first = specimen_first
+        self._around: dict[str, Segment] = {}
+        self._group: Group | None = None
+
+    def take(self, segment: Segment) -> None:
+        name = segment.name
+        if name == "OBR":
+            self._open(OBR=segment)
+            self._around.pop("ORC", None)
+        elif name == "OBX":
+            (self._group or self._open()).results.append(Result(segment))
+        elif name in _OBJECTS:
+            self._attach(segment)
+        elif not self._belongs(segment):
+            self._begin(segment)
+
+    def _open(self, **own: Segment) -> Group:
+        self._group = Group({**self._around, **own})
+        self.groups.append(self._group)
+        return self._group
+
+    def _attach(self, segment: Segment) -> None:
+        if self._group is not None:
+            (self._group.results[-1].attached if self._group.results else self._group.attached).append(segment)
+
+    def _belongs(self, segment: Segment) -> bool:
+        """Whether it belongs to the order before it."""
+        group, name = self._group, segment.name
+        if group is None or name in group.around:
+            return False
+        if (name == "ORC" and not group.results) or (name in ("SPM", "SAC") and not self._specimen_first):
+            group.around[name] = segment
+            return True
+        return False
+
+    def _begin(self, segment: Segment) -> None:
+        """It is in force from here on; a new patient or specimen ends what belonged to the former one."""
+        name = segment.name
+        if name in _STALE or name == "SAC":
+            self._group = None
+        for stale in _STALE.get(name, ()):
+            self._around.pop(stale, None)
+        self._around[name] = segment
+
+
 def grow(message: Message) -> list[Group]:
     """The groups of a message.
 
     In OUL a specimen comes before its orders; elsewhere (ORU) SPM and SAC follow the results and belong to the order before them.
     ORC stands before its OBR or, in LAW, behind it.
     """
-    specimen_first = message.text("MSH", 9) == "OUL"
-    around: dict[str, Segment] = {}
-    groups: list[Group] = []
-    group: Group | None = None
+    grower = _Grower(specimen_first=message.text("MSH", 9) == "OUL")
     for segment in message.segments:
-        name = segment.name
-        if name == "OBR":
-            group = Group({**around, "OBR": segment})
-            groups.append(group)
-            around.pop("ORC", None)
-        elif name == "OBX":
-            if group is None:
-                group = Group(dict(around))
-                groups.append(group)
-            group.results.append(Result(segment))
-        elif name in _OBJECTS:
-            if group is not None:
-                (group.results[-1].attached if group.results else group.attached).append(segment)
-        elif name == "ORC" and group is not None and not group.results and "ORC" not in group.around:
-            group.around["ORC"] = segment
-        elif name in ("SPM", "SAC") and group is not None and not specimen_first:
-            group.around.setdefault(name, segment)
-        else:
-            if name in ("PID", "SPM"):
-                group = None
-                for stale in ("SAC", "ORC") if name == "SPM" else ("SPM", "SAC", "ORC"):
-                    around.pop(stale, None)
-            if name == "SAC" and specimen_first:
-                group = None
-            around[name] = segment
-    return groups
+        grower.take(segment)
+    return grower.groups
 
 
 def read(scope: Scope, place: str) -> str:

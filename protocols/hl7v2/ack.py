@@ -27,6 +27,9 @@ class Code(StrEnum):
     CR = "CR"
 
 
+_TRIGGERS: Final = {"R30": "R33", "R31": "R33", "R32": "R33"}
+"""Point-of-care results have an acknowledgement of a trigger of its own (HL7 v2.5 chapter 7, clause 7.3.4)."""
+
 _CODES: Final = frozenset(code.value for code in Code)
 
 
@@ -92,7 +95,7 @@ def build(received: Message | None, code: Code, *, control_id: str, time: dateti
     back = msh or Segment("MSH", ())
     declared = back.text(18) if back.text(18) in CHARSETS else ""
     who = [_again(back, n) for n in (5, 6, 3, 4)]
-    trigger = back.text(9, 2)
+    trigger = _TRIGGERS.get(back.text(9, 2), back.text(9, 2))
     kind = field("ACK", trigger, "ACK") if trigger else "ACK"
     head = ["^~\\&", *who, f"{time:%Y%m%d%H%M%S%z}", "", kind, field(control_id)]
     head += [field(back.text(11) or "P"), field(back.text(12) or "2.6"), "", "", "", "", "", declared]

@@ -46,14 +46,24 @@ class MllpDecoder:
 
     def feed(self, data: bytes) -> list[bytes | BadBlock]:
         """Take bytes; return the bodies and faults they complete, in wire order."""
+        return [event for _, event in self.feed_at(data)]
+
+    def feed_at(self, data: bytes) -> list[tuple[int, bytes | BadBlock]]:
+        """The same, each with where it began: a block at its VT, counted from the first byte fed."""
         self._buffer += data
-        events: list[bytes | BadBlock] = []
+        events: list[tuple[int, bytes | BadBlock]] = []
         while True:
+            at = self._offset
             moved, event = self._block() if self._inside else self._between()
             if event is not None:
-                events.append(event)
+                events.append((at, event))
             if not moved:
                 return events
+
+    @property
+    def inside(self) -> bool:
+        """Whether a block has begun and not ended."""
+        return self._inside
 
     def end(self) -> list[BadBlock]:
         """The link went down: return what was left, and begin anew."""

@@ -1,0 +1,168 @@
+"""The receiving side of MLLP: what is answered, when, and with what (HL7 v2.5.1 chapter 2, clause 2.9; ACK^R33 of v2.5 chapter 7)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.hl7v2 import ack
+from protocols.hl7v2.message import parse
+from protocols.hl7v2.mllp import MllpDecoder, encode
+from protocols.hl7v2.server import WAITING_MAX, Server
+from protocols.sansio import BadFrame, Message, Note
+
+START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+
+
+def oru(id_: str = "M1", *, accept: str = "", application: str = "", kind: str = "ORU^R01") -> bytes:
+    msh = f"MSH|^~\\&|CNT|SYN|||20261121080000||{kind}|{id_}|P|2.3.1|||{accept}|{application}||UNICODE"
+    return encode(f"{msh}\rPID|1\rOBR|1||T1\rOBX|1|NM|6690-2^WBC^LN||7.1|10*3/uL|||||F\r".encode())
+
+
+def server() -> Server:
+    made = Server()
+    made.wall = lambda at: START + timedelta(seconds=at)
+    made.start(0.0)
+    return made
+
+
+def said(line: Server) -> list[tuple[str, str]]:
+    """(MSA-1, MSA-2) of the answers."""
+    found = [ack.read(body) for body in MllpDecoder().feed(line.data_to_send()) if isinstance(body, bytes)]
+    return [(one.code.value, one.control_id) for one in found if one is not None]
+
+
+def test_a_message_is_answered_when_it_is_durable_and_not_before() -> None:
+    line = server()
+    (message,) = line.receive(oru(), 5.0)
+    assert isinstance(message, Message)
+    assert message.token is not None
+    assert said(line) == []
+    line.confirm(message.token)
+    assert said(line) == [("AA", "M1")]
+    line.confirm(message.token)
+    assert said(line) == [], "once"
+
+
+def test_what_could_not_be_kept_is_an_error_that_is_sent_again() -> None:
+    line = server()
+    (message,) = line.receive(oru(), 5.0)
+    assert isinstance(message, Message)
+    line.reject(message.token or 0)
+    assert said(line) == [("AE", "M1")]
+
+
+@pytest.mark.parametrize(
+    ("accept", "application", "answers"),
+    [
+        ("", "", ["AA"]),
+        ("AL", "NE", ["CA"]),
+        ("NE", "AL", ["AA"]),
+        ("AL", "AL", ["CA", "AA"]),
+        ("ER", "AL", ["AA"]),
+        ("NE", "NE", []),
+        ("SU", "", ["CA"]),
+    ],
+)
+def test_the_sender_hears_what_it_asked_for(accept: str, application: str, answers: list[str]) -> None:
+    line = server()
+    (message,) = line.receive(oru(accept=accept, application=application), 0.0)
+    assert isinstance(message, Message)
+    line.confirm(message.token or 0)
+    assert [code for code, _ in said(line)] == answers
+
+
+def answer(line: Server) -> Any:
+    (body,) = MllpDecoder().feed(line.data_to_send())
+    assert isinstance(body, bytes)
+    return parse(body)
+
+
+@pytest.mark.parametrize("kind", ["ORU^R30^ORU_R30", "ORU^R31^ORU_R30", "ORU^R32^ORU_R30"])
+def test_point_of_care_results_are_answered_with_ack_r33(kind: str) -> None:
+    line = server()
+    (message,) = line.receive(oru(kind=kind), 0.0)
+    assert isinstance(message, Message)
+    line.confirm(message.token or 0)
+    found = answer(line)
+    assert [found.text("MSH", 9, n) for n in (1, 2, 3)] == ["ACK", "R33", "ACK"]
+
+
+def test_a_query_for_orders_is_answered_with_none_found() -> None:
+    line = server()
+    qbp = (
+        "MSH|^~\\&|BA200|SYN|||20261121080000||QBP^Q11^QBP_Q11|Q7|P|2.5.1|||NE|AL\r"
+        "QPD|WOS^Work Order Step^IHE_LABTF|tag-9|SYN-4711\rRCP|I||R^^HL70394\r"
+    )
+    events = line.receive(encode(qbp.encode()), 0.0)
+    assert [event.token for event in events if isinstance(event, Message)] == [None]
+    found = answer(line)
+    assert [found.text("MSH", 9, n) for n in (1, 2, 3)] == ["RSP", "K11", "RSP_K11"]
+    assert (found.text("MSA", 1), found.text("MSA", 2)) == ("AA", "Q7")
+    assert (found.text("QAK", 1), found.text("QAK", 2)) == ("tag-9", "NF")
+    assert (found.text("QPD", 1), found.text("QPD", 3)) == ("WOS", "SYN-4711")
+
+
+def test_heartbeats_between_messages_mean_nothing() -> None:
+    line = server()
+    events = line.receive(b"\x02" * 20 + oru() + b"\x02" + oru("M2") + b"\r\n", 0.0)
+    assert [type(event) for event in events] == [Message, Message]
+
+
+def test_what_is_no_message_is_rejected_and_counted_where_it_stood() -> None:
+    line = server()
+    first = oru()
+    *_, bad = line.receive(first + encode(b"hello"), 0.0)
+    assert isinstance(bad, BadFrame)
+    assert (bad.offset, bad.reason) == (len(first), "no HL7 message")
+    assert said(line) == [("AR", "")]
+
+
+def test_an_acknowledgement_is_never_answered() -> None:
+    line = server()
+    assert line.receive(oru(kind="ACK^R01"), 0.0) == [Note("acknowledgement from the device")]
+    assert line.data_to_send() == b""
+
+
+def test_a_sender_that_never_waits_is_slowed_down() -> None:
+    line = server()
+    for n in range(WAITING_MAX):
+        line.receive(oru(f"M{n}"), 0.0)
+    assert line.receive(oru("ONE-MORE"), 0.0) == [Note("too many messages under way")]
+    assert said(line) == [("AE", "ONE-MORE")]
+
+
+def test_a_message_has_the_time_of_its_first_bytes() -> None:
+    line, data = server(), oru()
+    line.receive(data[:9], 3.0)
+    (message,) = line.receive(data[9:], 8.0)
+    assert isinstance(message, Message)
+    assert message.at == 3.0
+
+
+@given(
+    st.lists(st.sampled_from([oru("A"), oru("B"), b"\x02", b"noise", encode(b"hello"), b"\x0b half"]), max_size=6),
+    st.lists(st.integers(1, 50)),
+)
+def test_any_split_gives_the_same_events(parts: list[bytes], sizes: list[int]) -> None:
+    data = b"".join(parts)
+
+    def run(cuts: list[int]) -> list[Any]:
+        line, events, at = server(), list[Any](), 0
+        for size in [*cuts, len(data)]:
+            events += line.receive(data[at : at + size], 0.0)
+            at += size
+        return [*events, *line.end(0.0)]
+
+    assert run(sizes) == run([])
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_raise(data: bytes) -> None:
+    line = server()
+    line.receive(b"\x0bMSH|^~\\&|" + data + b"\x1c\r" + data, 0.0)
+    line.end(0.0)
