@@ -1,4 +1,4 @@
-"""Fixed-bucket histograms: latencies counted at 0.2 µs an observation, quantiles read from the buckets."""
+"""Fixed-bucket histograms: latencies counted at half a microsecond an observation, quantiles read from the buckets."""
 
 from __future__ import annotations
 

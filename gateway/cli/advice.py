@@ -142,7 +142,7 @@ def _certificates(name: str, certificates: _Doc, now: datetime) -> Iterator[Find
     for whose, one in certificates.items():
         days = (_time(one["not_after"]) - now).total_seconds() / 86400
         if days < CERTIFICATE_DAYS:
-            told = f"expires in {days:.0f} days" if days >= 0 else f"expired {-days:.0f} days ago"
+            told = f"expires in {int(days)} days" if days >= 0 else f"expired {int(-days)} days ago"
             owner = "our" if whose == "own" else "its"
             yield Finding(f"{name}: {owner} certificate {told}", "have a new one issued" if whose == "own" else "tell its team")
 

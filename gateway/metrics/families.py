@@ -135,11 +135,11 @@ def _acks(live: Iterable[_Doc]) -> Family:
 
 
 def _certificates(live: Iterable[_Doc], now: datetime) -> Family:
-    made = Family("wardlink_certificate_days", "gauge", "Days until a certificate expires: own, or the peer's as last seen.")
+    made = Family("wardlink_certificate_left_seconds", "gauge", "Until a certificate expires: own, or the peer's as last seen.")
     for one in live:
         for whose, certificate in sorted(one.get("certificates", {}).items()):
-            left = (_time(certificate["not_after"]) - now).total_seconds() / 86400
-            made.add(round(left, 3), destination=one["id"], whose=whose)
+            left_s = (_time(certificate["not_after"]) - now).total_seconds()
+            made.add(round(left_s), destination=one["id"], whose=whose)
     return made
 
 
@@ -166,16 +166,16 @@ def _journal(status: _Doc) -> list[Family]:
 
 
 def _room(room: _Doc) -> list[Family]:
-    """Headroom in hours; +Inf: as things go, the room never ends. Nothing while too little was seen to tell."""
+    """Headroom; +Inf: as things go, the room never ends. Nothing while too little was seen to tell."""
     made = []
     for key, name, text in (
-        ("headroom", "headroom_hours", "Hours until devices are not acknowledged any more, as things go now."),
-        ("outage", "outage_headroom_hours", "The same if no receiver took anything from now on."),
+        ("headroom", "headroom_seconds", "Until devices are not acknowledged any more, as things go now."),
+        ("outage", "outage_headroom_seconds", "The same if no receiver took anything from now on."),
     ):
         family = Family(f"wardlink_{name}", "gauge", text)
         if room.get(key, "measuring") != "measuring":
             hours = room.get(f"{key}_hours")
-            family.add(float("inf") if hours is None else float(hours))
+            family.add(float("inf") if hours is None else 3600.0 * hours)
         made.append(family)
     return made
 

@@ -22,7 +22,8 @@ _TOTAL = "SELECT destination, device, what, n FROM tally"
 _PRESENT = "SELECT destination, device, what, n - elsewhere FROM tally WHERE n <> elsewhere"
 _OF_DAY = "SELECT destination, device, what, n FROM tally_days WHERE day = ?"
 _ASIDE = (
-    "SELECT destination, device, state, count(*) FROM behind WHERE report BETWEEN ? AND ? AND again = 0"
+    "SELECT destination, device, state, count(*) FROM behind"  # by its key: a day of a long queue is a range, not the whole of it
+    " WHERE destination IN (SELECT id FROM destinations) AND report BETWEEN ? AND ? AND again = 0"
     " GROUP BY destination, device, state"
 )
 _PASSED = "SELECT destination, device, count(*) FROM ahead WHERE report BETWEEN ? AND ? GROUP BY destination, device"
