@@ -102,7 +102,7 @@ class Dispatcher:
         self._acts = -1
         self._done: list[Result] = []
         self._acknowledged: tuple[str, datetime] | None = None
-        self._flushed_at = now()
+        self._flushed_at = self._round_at = now()
         self._streak = 0
         self._unreached = 0
         self._jobs: list[Job] = []
@@ -158,6 +158,7 @@ class Dispatcher:
         return audit.last(conn), after is not None and audit.happened(conn, "retry", self.id, after)
 
     async def _round(self) -> None:
+        await self._mind_the_clock()
         batch = await self._read()
         if batch.acts != self._acts:
             await self._notice(batch)
@@ -168,6 +169,12 @@ class Dispatcher:
                 await self._poll(self._gather_s)
         else:
             await self._idle(batch)
+
+    async def _mind_the_clock(self) -> None:
+        """A wall clock that was set back, by hand or by NTP, would stretch a pause of seconds to hours."""
+        before, self._round_at = self._round_at, self._now()
+        if self._round_at < before:
+            await self._store(lambda tx: cursors.end_pauses(tx, self.id))
 
     async def _read(self) -> Batch:
         query = partial(

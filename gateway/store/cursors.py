@@ -200,6 +200,11 @@ def spend(tx: Transaction, destination: str, report: int, tries: int, spent_s: f
     )
 
 
+def end_pauses(tx: Transaction, destination: str) -> None:
+    """Whatever waits to be tried again is due: the clock that its pauses were measured by is not the present one."""
+    tx.conn.execute("UPDATE behind SET not_before = NULL WHERE destination = ? AND state = 'retry'", (destination,))
+
+
 def trouble(tx: Transaction, destination: str, why: str) -> None:
     """Note why nothing goes out at present; `trouble_at` is when that began."""
     tx.conn.execute(
