@@ -10,6 +10,8 @@ _TIME = re.compile(
     r"(?P<day>\d{8}|\d{4}([-/])\d\d\2\d\d(?=[ T]))[ T]?(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d))?(?:\.\d+)?\s*"
     r"(?P<offset>[+-]\d{4})?\Z"
 )
+_NO_TIME = "21060207062815"
+"""The last second of a clock that counts 32 bits of seconds since 1970, all bits set: the DxC's way to say that there is none."""
 _YEAR_MIN = 1900
 """No analyzer is older; 18991230 is the zero of the date type that several analyzers' software is written with."""
 
@@ -22,7 +24,7 @@ def device_time(text: str) -> datetime | None:
     making it midnight would be an invention.
     """
     match = _TIME.match(text.strip())
-    if match is None:
+    if match is None or text.startswith(_NO_TIME):
         return None
     try:
         found = datetime.strptime(  # noqa: DTZ007 - the zone is the device's, which the caller knows

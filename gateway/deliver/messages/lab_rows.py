@@ -16,6 +16,9 @@ from protocols.hl7v2.message import escape, field, segment
 _OFF_SCALE: Final = {Validity.OVER: ">", Validity.UNDER: "<"}
 """HL7 table 0078: above the absolute high-off instrument scale, below the low-off one."""
 
+_DOUBTS: Final = frozenset(Validity) - ABSENT - {Validity.OK, Validity.VALIDATED}
+"""States that travel with a value and that nobody may miss: questionable, test, demonstration …, as IHE extends table 0078."""
+
 
 class Rows:
     """Writes the OBX rows of one destination."""
@@ -76,8 +79,9 @@ class Rows:
         operator = field(observation.operator or report.given.operator)
         flags = [*filter(None, observation.flags)]
         off = _OFF_SCALE.get(observation.validity, "")
-        if off and off not in flags:
-            flags.append(off)
+        mark = off or (observation.validity.value if value and observation.validity in _DOUBTS else "")
+        if mark and mark not in flags:
+            flags.append(mark)
         marks, status = "~".join(map(escape, flags)), self._status(observation, has_value=bool(value))
         left = (str(number), kind, code, escape(sub_id), value, unit, escape(observation.range), marks)
         return segment("OBX", *left, "", "", status, "", "", when, "", operator, "", self._ei(report.device), when)

@@ -79,6 +79,11 @@ def test_other_parsers_read_it(
         pytest.param(one(kind=Kind.TEXT, value="ABN", status="X"), ("ST", "ABN", "", "X"), id="invalid text is ST and X"),
         pytest.param(one(value="7.7", status="X"), ("ST", "7.7", "", "X"), id="an invalid number is text: nobody counts with it"),
         pytest.param(one(flags=("H", "W")), ("NM", "5.50", "H~W", "F"), id="flags repeat"),
+        pytest.param(one(validity=Validity.QUESTIONABLE), ("NM", "5.50", "QUES", "F"), id="the analyzer doubts it"),
+        pytest.param(
+            one(flags=("H",), validity=Validity.TEST), ("NM", "5.50", "H~TEST", "F"), id="a training value is no patient's"
+        ),
+        pytest.param(one(validity=Validity.VALIDATED), ("NM", "5.50", "", "F"), id="validated says nothing new"),
         pytest.param(one(status="P"), ("NM", "5.50", "", "P"), id="preliminary"),
         pytest.param(one(status="C"), ("NM", "5.50", "", "C"), id="corrected"),
         pytest.param(
