@@ -51,13 +51,13 @@ _WORTH = {Category.VITALS: Worth.TREND, Category.WAVEFORMS: Worth.WAVEFORM}
 
 def worth(report: Report) -> Worth:
     """The worth of a report; in doubt it is kept."""
-    if report.episodic or not report.observations or any(seen.kind is Kind.EVENT for seen in report.observations):
+    if report.episodic or all(seen.kind is Kind.EVENT for seen in report.observations):
         return Worth.KEPT
     return _WORTH.get(report.category, Worth.KEPT)
 
 
 _Shape: TypeAlias = tuple[str, ...]
-_Moments: TypeAlias = tuple[datetime | None, ...]
+_News: TypeAlias = tuple[datetime | str | None, ...]
 
 
 class Kept:
@@ -67,7 +67,7 @@ class Kept:
     """
 
     def __init__(self) -> None:
-        self._last: dict[_Shape, tuple[datetime, _Moments]] = {}
+        self._last: dict[_Shape, tuple[datetime, _News]] = {}
 
     def __len__(self) -> int:
         return len(self._last)
@@ -75,11 +75,11 @@ class Kept:
     def age_s(self, report: Report) -> float:
         """Seconds since the last kept one of its kind; infinite when it says more than a later value.
 
-        That is: none was kept, the clock was set back, or one of its values was measured at a time of its own that is new (a cuff
-        pressure among a monitor's numbers).
+        That is: none was kept, the clock was set back, a value was measured at a time of its own that is new (a cuff pressure
+        among a monitor's numbers), or a state among the numbers is another one (an alarm word).
         """
         last = self._last.get(_shape(report))
-        if last is None or last[1] != _moments(report):
+        if last is None or last[1] != _news(report):
             return math.inf
         age_s = (report.received_at - last[0]).total_seconds()
         return age_s if age_s >= 0 else math.inf
@@ -88,7 +88,7 @@ class Kept:
         """Take note of one that is kept."""
         shape = _shape(report)
         self._last.pop(shape, None)
-        self._last[shape] = report.received_at, _moments(report)
+        self._last[shape] = report.received_at, _news(report)
         if len(self._last) > SHAPES_MAX:
             del self._last[next(iter(self._last))]
 
@@ -102,5 +102,5 @@ def _shape(report: Report) -> _Shape:
     return tuple(seen.vendor_code for seen in report.observations)
 
 
-def _moments(report: Report) -> _Moments:
-    return tuple(seen.time for seen in report.observations)
+def _news(report: Report) -> _News:
+    return tuple([seen.value if seen.kind is Kind.EVENT else seen.time for seen in report.observations])

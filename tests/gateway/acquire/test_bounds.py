@@ -116,7 +116,7 @@ STRIP = report("ECG", kind=Kind.WAVEFORM, category=Category.WAVEFORMS, episodic=
         "without want of room only the device's own interval counts, here 10 s",
         "waveforms go first, a strip taken on request does not",
         "each drop under the name of what asked for it",
-        "no event among vitals",
+        "nothing that is all events",
         "no spot check",
         "no result of a laboratory",
         "each kind of report for itself",

@@ -98,7 +98,7 @@ CUFF = Observation(kind=Kind.NUMERIC, vendor_code="SYS", value="120", time=NOON)
         (VITALS, {"observations": (EVENT,)}),
         (VITALS, {"observations": ()}),
     ],
-    ids=["lab", "qc", "events", "spot check", "a strip taken on request", "an event among vitals", "what a driver failed at"],
+    ids=["lab", "qc", "events", "spot check", "a strip taken on request", "nothing but an event", "what a driver failed at"],
 )
 async def test_what_comes_once_is_never_given_up(
     journal: Journal, make_report: MakeReport, category: Category, changed: dict[str, object]
@@ -116,6 +116,15 @@ async def test_a_value_measured_at_a_new_time_of_its_own_is_kept_among_trends(jo
         await keep(journal, make_report, (at_s,), replace={"observations": (seen,)})
     assert await sweep(journal) == 2
     assert await seconds_left(journal) == [0, 20]
+
+
+async def test_a_state_among_the_numbers_is_kept_when_it_changes(journal: Journal, make_report: MakeReport) -> None:
+    await journal.use({"engine": EVERYTHING})
+    for at_s, word in ((0, "0000"), (1, "0000"), (2, "0008"), (3, "0008"), (4, "0000")):
+        seen = msgspec.structs.replace(EVENT, vendor_code="ALARM", value=word)
+        await keep(journal, make_report, (at_s,), replace={"observations": (seen, msgspec.structs.replace(CUFF, time=None))})
+    assert await sweep(journal) == 2
+    assert await seconds_left(journal) == [0, 2, 4]
 
 
 async def test_what_was_touched_for_any_destination_is_never_given_up(journal: Journal, make_report: MakeReport) -> None:
