@@ -171,3 +171,13 @@ FAULTS: dict[str, Fault] = {
     "next-patient": patients,
     "reload": reload,
 }
+
+_OF_A_RECEIVER = "receiver"
+_OF_THE_DISK = "disk"
+_OF_THE_CLOCK = "clock"
+UNDISTURBED = {
+    **{name: _OF_THE_DISK for name in FAULTS if name.startswith("disk-")},
+    **{name: _OF_THE_CLOCK for name in FAULTS if name.startswith("clock-")},
+    **dict.fromkeys(("receiver-down", "receiver-down-for-days", "certificate"), _OF_A_RECEIVER),
+}
+"""Faults that use the same thing, of which one may last at a time: a receiver cannot be killed twice."""

@@ -248,12 +248,14 @@ class Ward:
         await self.settle()
         account = await asyncio.to_thread(self.world.account)
         parked = sum(line["parked"] for line in account.values() if line["destination"] == "lis")
-        verdict = self.oracle.judge(account, undelivered=parked + self.unaccounted)
+        return self.oracle.judge(account, undelivered=parked + self.unaccounted)
+
+    def resume(self) -> None:
+        """The devices go on."""
         for one in self.oracle.analyzers.values():
             one.resume()
         for oximeter in self.oracle.oximeters.values():
             oximeter.silent = False
-        return verdict
 
     async def close(self) -> None:
         """The devices are switched off, the network goes."""
