@@ -116,6 +116,10 @@ class Journal:
         """Count what happened on a device's line; durable with the next commit, at the latest a second later."""
         self._writer.count(device_id, what, n)
 
+    def drop(self, device_id: str, category: Category, policy: str, n: int = 1) -> None:
+        """Count reports that `policy` keeps out of the journal as received and dropped, for whoever takes their category."""
+        self._drops.add(device_id, category, policy, n)
+
     async def use(
         self,
         takes: Mapping[str, frozenset[Category]],
