@@ -11,9 +11,16 @@ import msgspec
 from gateway.driver import Channel, Context, Driver, LineSettings, Mds, Metric, Options, Vmd
 from gateway.model import Category, Kind, Observation, Report, Validity, decimal_text
 from protocols.sansio import Message
-from protocols.vendor.masimo import Exc, MasimoCodec, Reading, number
+from protocols.vendor.masimo import DateOrder, Exc, MasimoCodec, Reading, number
 
-Ctx: TypeAlias = Context[Options]
+
+class MasimoOptions(Options):
+    """`date`: "dmy" for a device whose clock shows the day before the month."""
+
+    date: DateOrder = "mdy"
+
+
+Ctx: TypeAlias = Context[MasimoOptions]
 
 _CONDITIONS = {
     "EXC.001": (Exc.NO_SENSOR, "No sensor"),
@@ -118,8 +125,8 @@ DRIVER = Driver(
     maker="Masimo",
     models=("Rad-5", "Rad-8", "Rad-57", "Rad-87", "Radical-7"),
     source="Rad-8, Rad-57 and Rad-87 operator's manuals: serial interface, ASCII 1, exception messages",
-    options=Options,
-    codec=lambda _options: MasimoCodec(),
+    options=MasimoOptions,
+    codec=lambda options: MasimoCodec(options.date),
     interpret=interpret,
     tree=TREE,
     line=LineSettings(),

@@ -26,9 +26,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag
 from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 from protocols.framing import Line, LineSplitter
 from protocols.sansio import SAMPLE_MAX, BadFrame, Event, Incomplete, Message, Quiet
+
+DateOrder: TypeAlias = Literal["mdy", "dmy"]
+"""Month or day first: a setting of some devices that their lines do not show."""
 
 LINE_MAX = 512
 """Characters of a line: the longest one known has 190; room for a firmware that adds keys, none for noise."""
@@ -94,7 +98,8 @@ _LAYOUTS = frozenset({(2, 3), (4, 6)})
 class MasimoCodec(Quiet):
     """Lines in, readings out; the device streams and is never spoken to."""
 
-    def __init__(self) -> None:
+    def __init__(self, date: DateOrder = "mdy") -> None:
+        self._date = date
         self._lines = LineSplitter(LINE_MAX)
         self._sends_exc = False
 
@@ -128,7 +133,7 @@ class MasimoCodec(Quiet):
             return [_bad(line, 0, len(line.text), "no date")]
         start = dates[-1].start()
         events: list[Event[Reading]] = [_bad(line, 0, start, "partial line")] if line.text[:start].strip(b" \t\x00") else []
-        reading = _parse(dates[-1]) if _PRINTABLE.match(line.text, start) else None
+        reading = _parse(dates[-1], self._date) if _PRINTABLE.match(line.text, start) else None
         fault = "damaged line" if reading is None or not _keeps_widths(reading) else self._lost_tail(reading)
         if reading is None or fault:
             return [*events, _bad(line, start, len(line.text), fault)]
@@ -143,20 +148,23 @@ class MasimoCodec(Quiet):
         return "partial line" if known or not plain else ""
 
 
-def _parse(date: re.Match[bytes]) -> Reading | None:
+def _parse(date: re.Match[bytes], order: DateOrder) -> Reading | None:
     rest = date.string[date.end() :].decode("ascii")
     found = _FIELD.findall(rest)
     fields = {key.upper(): value for key, value in found}
     if len(fields) != len(found) or not _EXC.match(fields.get("EXC", "000")):
         return None
     clock = " ".join(part.decode("ascii") for part in date.groups())
-    return Reading(time=_time(clock), clock=clock, fields=MappingProxyType(fields), words=tuple(_FIELD.sub("", rest).split()))
+    return Reading(
+        time=_time(clock, order), clock=clock, fields=MappingProxyType(fields), words=tuple(_FIELD.sub("", rest).split())
+    )
 
 
-def _time(clock: str) -> datetime | None:
+def _time(clock: str, order: DateOrder) -> datetime | None:
     day, _, time = clock.partition(" ")
+    form = "%m/%d/%y" if order == "mdy" else "%d/%m/%y"
     try:
-        return datetime.strptime(f"{day[:6]}{day[-2:]} {time}", "%m/%d/%y %H:%M:%S")  # noqa: DTZ007 - the device names no zone
+        return datetime.strptime(f"{day[:6]}{day[-2:]} {time}", f"{form} %H:%M:%S")  # noqa: DTZ007 - the device names no zone
     except ValueError:
         return None
 

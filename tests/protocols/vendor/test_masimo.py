@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.sansio import BadFrame, Event, Incomplete, Message
-from protocols.vendor.masimo import Exc, MasimoCodec, Reading, number
+from protocols.vendor.masimo import DateOrder, Exc, MasimoCodec, Reading, number
 
 CAPTURES = Path(__file__).parents[2] / "captures" / "masimo"
 RAD8 = (CAPTURES / "rad8-sensor-off" / "wire.bin").read_bytes()
@@ -144,6 +144,23 @@ def test_the_clock_may_be_written_otherwise(shown: bytes) -> None:
     (reading,) = readings(RAD8.replace(b"05/20/21 14:06:02", shown))
     assert reading.time == datetime(2021, 5, 20, 14, 6, 2)  # noqa: DTZ001 - a device's own clock
     assert reading.fields == readings(RAD8)[0].fields
+
+
+@pytest.mark.parametrize(
+    ("order", "shown", "expected"),
+    [
+        ("mdy", b"03/04/16", datetime(2016, 3, 4, 14, 6, 2)),  # noqa: DTZ001 - a device's own clock
+        ("dmy", b"03/04/16", datetime(2016, 4, 3, 14, 6, 2)),  # noqa: DTZ001 - a device's own clock
+        ("dmy", b"17/03/2016", datetime(2016, 3, 17, 14, 6, 2)),  # noqa: DTZ001 - a device's own clock
+        ("mdy", b"17/03/16", None),
+        ("dmy", b"03/17/16", None),
+    ],
+)
+def test_which_of_day_and_month_is_first_is_told_never_guessed(order: DateOrder, shown: bytes, expected: datetime | None) -> None:
+    codec = MasimoCodec(order)
+    (event,) = codec.receive(RAD8.replace(b"05/20/21", shown), 0.0)
+    assert isinstance(event, Message)
+    assert event.body.time == expected
 
 
 def test_an_impossible_clock_is_kept_as_text() -> None:
