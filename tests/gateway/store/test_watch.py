@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -17,7 +18,7 @@ import pytest
 from gateway.errors import StoreError
 from gateway.model import Category, Report
 from gateway.settings.disk import DiskSettings
-from gateway.store import cursors, retention
+from gateway.store import cursors, drops, retention
 from gateway.store.cursors import Pin, Result, State
 from gateway.store.database import FILE, WAL_LIMIT
 from gateway.store.journal import Journal, open_reader
@@ -304,6 +305,30 @@ async def test_on_a_disk_that_turns_read_only_nothing_is_taken_and_nothing_lost(
         await box.keep(Category.LAB)
         assert (await box.line()).waiting == 51
         assert await box.deliver() == 51
+
+
+async def test_what_a_policy_keeps_out_is_received_and_dropped_once_the_disk_takes_counts_again(
+    disk: Path, make_report: MakeReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drops, "FLUSH_S", 0.01)
+    async with opened(disk, make_report, max_bytes=12 * MIB) as box:
+        await box.journal.use({"engine": EVERYTHING, "lis": frozenset({Category.LAB})})
+        await box.fill(Level.FULL)
+        box.journal.drop("4E-044", Category.WAVEFORMS, "a policy", 3)
+        assert await box.deliver() > 0
+        async with asyncio.timeout(5):
+            while (lines := {one.destination: one for one in await box.journal.read(statement)})["engine"].dropped == {}:
+                assert balanced(list(lines.values()))
+                await box.settle()
+                await asyncio.sleep(0.01)
+        assert lines["engine"].dropped == {"a policy": 3}
+        assert "lis" not in lines, "it takes no waveforms"
+        assert balanced(list(lines.values()))
+        received = lines["engine"].received
+        box.journal.drop("4E-044", Category.WAVEFORMS, "a policy", 2)
+    async with opened(disk, make_report) as box:
+        (line,) = await box.journal.read(statement)
+        assert (line.received, line.dropped) == (received + 2, {"a policy": 5}), "closing writes what is left"
 
 
 async def test_the_quota_works_like_a_disk(disk: Path, make_report: MakeReport) -> None:
