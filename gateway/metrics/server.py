@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gateway.errors import ConfigError
 from gateway.metrics import exposition
 from gateway.metrics.exposition import Family
+from gateway.metrics.sparing import Sparing
 from gateway.security.tls import server_context
 from gateway.settings.metrics import MetricsSettings
 
@@ -45,7 +46,7 @@ class Endpoint:
     """Serves what `families` returns; `trouble` says in words why the gateway is not well, empty when it is."""
 
     def __init__(self, families: Callable[[], Awaitable[list[Family]]], trouble: Callable[[], Awaitable[str]]) -> None:
-        self._families, self._trouble = families, trouble
+        self._families, self._trouble = Sparing(families), trouble
         self._open = 0
 
     async def run(self, settings: MetricsSettings | None) -> None:

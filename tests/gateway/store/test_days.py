@@ -17,6 +17,7 @@ from gateway.model import Category, Report, Subject
 from gateway.patients import acts
 from gateway.store import cursors, database, days, remedies, statement, writer
 from gateway.store.cursors import Result, State
+from gateway.store.items import Pin
 from gateway.store.journal import Journal
 from gateway.store.remedies import By
 from gateway.store.selection import Selection
@@ -77,7 +78,10 @@ async def settle(journal: Journal, state: State, limit: int = 100) -> None:
     batch = await journal.read(
         lambda conn: cursors.batch(conn, "engine", now=datetime(2030, 1, 1, tzinfo=UTC), limit=limit, order="device")
     )
-    results = [Result(item=item, state=state, reason="no such patient", unpin=True) for item in batch.items]
+    results = [
+        Result(item=item, state=state, reason="no such patient", unpin=True, sent=Pin(f"{item.report}", b"x"))
+        for item in batch.items
+    ]
     await journal.write(lambda tx: cursors.settle(tx, "engine", results))
 
 
@@ -178,6 +182,24 @@ async def test_what_is_given_up_replayed_or_gets_its_patient_later_stays_on_its_
     assert await by_day(berlin) == {"2026-11-21": (5, 0, 3, 0, 1, {"dismissed": 1})}
     await settle(berlin, State.DELIVERED)
     assert await by_day(berlin) == {"2026-11-21": (5, 3, 0, 0, 1, {"dismissed": 1})}
+
+
+async def test_what_was_delivered_and_is_sent_again_is_counted_once_on_its_day(
+    berlin: Journal, make_report: MakeReport, move: Move
+) -> None:
+    await berlin.keep([make_report(at=datetime(2026, 11, 21, 12, 0, tzinfo=UTC))] * 3, device_id="4E-044")
+    await settle(berlin, State.DELIVERED)
+    move(datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
+    delivered: dict[str, Told] = {"2026-11-21": (3, 3, 0, 0, 0, {})}
+    await berlin.act(lambda conn: remedies.replay(conn, replace(PARKED, states=frozenset({State.DELIVERED})), BY))
+    assert await berlin.read(lambda conn: conn.execute("SELECT count(*) FROM behind").fetchone()) == (3,)
+    assert await by_day(berlin) == delivered
+    await settle(berlin, State.DELIVERED, limit=2)
+    assert await by_day(berlin) == delivered
+    await settle(berlin, State.PARKED)
+    assert await by_day(berlin) == delivered
+    await berlin.act(lambda conn: remedies.dismiss(conn, PARKED, BY))
+    assert await by_day(berlin) == delivered
 
 
 async def test_an_act_from_another_process_counts_on_the_right_day_too(
