@@ -22,6 +22,8 @@ from gateway.store.journal import open_reader
 from gateway.store.times import to_text
 
 app = new_app()
+PAGE = 500
+"""Reports read at a time: whoever looks at them for an hour (`| less`) must not keep a read of the journal open that long."""
 
 
 class Format(StrEnum):
@@ -56,10 +58,23 @@ def export(
 def _rows(folder: Path, since: str, until: str, device: str) -> Iterator[dict[str, Any]]:
     from sqlite_utils import Database
 
-    where = ["received_at >= :since", "(:until IS NULL OR received_at < :until)", "(:device IS NULL OR device = :device)"]
+    where = [
+        "id > :after",
+        "received_at >= :since",
+        "(:until IS NULL OR received_at < :until)",
+        "(:device IS NULL OR device = :device)",
+    ]
     start, end = moment(since), moment(until)
-    values = {"since": to_text(start) if start else "", "until": to_text(end) if end else None, "device": device or None}
+    values: dict[str, Any] = {
+        "since": to_text(start) if start else "",
+        "until": to_text(end) if end else None,
+        "device": device or None,
+    }
+    values["after"] = 0
     with closing(open_reader(folder)) as conn:
-        for row in Database(conn)["reports"].rows_where(" AND ".join(where), values, order_by="id"):
-            for reading in readings(decode(row["payload"].encode())):
-                yield {"report": row["id"], "received_at": row["received_at"], **reading}
+        table = Database(conn)["reports"]
+        while page := list(table.rows_where(" AND ".join(where), values, order_by="id", limit=PAGE)):
+            values["after"] = page[-1]["id"]
+            for row in page:
+                for reading in readings(decode(row["payload"].encode())):
+                    yield {"report": row["id"], "received_at": row["received_at"], **reading}
