@@ -221,7 +221,7 @@ class Receiver:
             return []
         patience = _GIVEN_UP * self._profile.reply_s
         gave_up = any(not reply.answer and self._now - reply.at >= patience for reply in self._replies)
-        reason = "aborted" if gave_up or self._damaged else "EOT after ETB"
+        reason = "aborted" if gave_up or self._damaged or self._refused else "EOT after ETB"
         empty = not self._heard
         events = self._close(reason, whole=reason != "aborted", owed=self._profile.ack_eot)
         owed = [] if gave_up else list(self._replies)
@@ -239,8 +239,8 @@ class Receiver:
             return self._refuse(frame, "checksum")
         number, text = self._numbered(frame.body)
         begins = is_header(text.lstrip(b" \t"))
-        if begins and number < 0 and self._accepted is None and self._profile.frame_numbers == "if-present":
-            self._unnumbered = True
+        if begins and self._accepted is None and self._profile.frame_numbers == "if-present":
+            self._unnumbered, self._number = number < 0, number - 1
         if not self._transfer:
             if self._profile.mode == "framed" or not begins:
                 return self._refuse(frame, "outside a session")

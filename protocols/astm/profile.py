@@ -26,8 +26,8 @@ class LinkProfile:
     `checksum`: "if-present" accepts a frame without one, "none" never looks at it.
     `frame_end`: what follows the checksum. More or less than that is tolerated, but a frame that ends with less is
     only known to have ended after `quiet_s`.
-    `frame_numbers`: "restart-per-message" begins every message of a session at 1, "if-present" too, and has none in a session
-    whose first frame has none; "ignored" takes any digit, "absent" has none.
+    `frame_numbers`: "restart-per-message" begins every message of a session at 1, "if-present" too, and goes by a session's first
+    frame: on from its number, or none if it has none; "ignored" takes any digit, "absent" has none.
     """
 
     mode: Mode = "auto"

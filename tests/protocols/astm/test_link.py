@@ -535,6 +535,23 @@ def test_absent_frame_numbers() -> None:
     assert message.body.records[1].field(4) == "4.1"
 
 
+def test_a_session_may_begin_at_another_number_where_the_profile_says_so(framed: Framed) -> None:
+    standard = Line(LinkProfile(frame_numbers="restart-per-message"))
+    assert standard.send(ENQ + framed(0, H, b"\x17")) == ACK + NAK
+    line = Line(LinkProfile(frame_numbers="if-present"))
+    assert line.send(ENQ + framed(0, H, b"\x17") + framed(1, L)) == ACK * 3
+    assert line.send(ENQ + framed(0, H, b"\x17") + framed(2, L)) == ACK * 2 + NAK
+    assert len(line.messages) == 1
+
+
+def test_what_a_sender_gives_up_after_a_refusal_is_not_whole(framed: Framed) -> None:
+    line = Line()
+    assert line.send(ENQ + framed(1, H) + framed(3, b"C|1|I|x\r") + b"\x04") == ACK * 2 + NAK
+    line.wait(0.5)
+    assert line.messages == []
+    assert [event.reason for event in line.events if isinstance(event, Incomplete)] == ["aborted"]
+
+
 def test_a_session_without_frame_numbers_is_told_by_its_first_frame() -> None:
     line = Line(LinkProfile(frame_numbers="if-present", checksum="none"))
     assert line.send(ENQ + b"\x02H|\\^&\r\x17\r\n\x02R|1|^^^K|4.\x17\r\n\x021\rL|1\r\x03\r\n\x04") == ACK * 4
