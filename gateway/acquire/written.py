@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 
 from gateway.errors import ConfigError
@@ -14,6 +15,7 @@ class Written(StrEnum):
     RAW = "raw"
     NAMES = "names"
     HEX = "hex"
+    LINES = "lines"
 
 
 _NAMES = (
@@ -33,6 +35,9 @@ _PAIR = re.compile(rb"(?:0x)?([0-9A-Fa-f]{2})", re.IGNORECASE)
 _OFFSET = re.compile(rb"\s*0{4,16}(?::|h)?\s")
 _DUMP_LINE = re.compile(rb"\s*[0-9A-Fa-f]{4,16}(:|h)?\s+")
 _HEX_ONLY = re.compile(rb"(?:(?:0x)?[0-9A-Fa-f]{2}[\s,;:\-]*)*\Z", re.IGNORECASE)
+_NUMBERED = re.compile(rb"[0-7]([A-Z])[|]")
+_DIGITS = re.compile(rb"[0-9A-Fa-f]{2}")
+_BOM = b"\xef\xbb\xbf"
 _LOOKED_AT = 4096
 """Bytes of a file that tell how it is written."""
 
@@ -41,25 +46,46 @@ def unwritten(name: str, data: bytes, how: Written) -> bytes:
     """The bytes that the text stands for. Raises ConfigError for hexadecimal text with something else in it."""
     if how is Written.RAW:
         return data
+    if how is Written.LINES:
+        return _from_lines(data)
     return _from_names(data) if how is Written.NAMES else _from_hex(name, data)
 
 
 def hint(data: bytes) -> str:
     """What a file that was not understood seems to be, and what to do; "" when it says nothing."""
-    if data[:2] == b"\x1f\x8b":
-        return "it is compressed: unpack it first (zcat FILE | wardlink decode … -)"
-    if data[:4] == b"PK\x03\x04":
-        return "it is a zip archive: unpack it first"
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "it was saved as UTF-16 text: turn it back first (iconv -f UTF-16 -t UTF-8 FILE | wardlink decode … -)"
     start = data[:_LOOKED_AT]
-    if b"\x02" not in start and (_SPELLED.search(start) or _IS_ESCAPED.search(start)):
-        return "it spells control characters, as <STX>: try --bytes names"
-    if _OFFSET.match(start) or (
-        start.strip() and _HEX_ONLY.match(start[: start.rfind(b"\n")] if len(data) > len(start) else start)
-    ):
-        return "it looks like hexadecimal digits: try --bytes hex"
-    return ""
+    return _PACKED.get(data[:2], "") or next((said for seems, said in _SEEMS if seems(start)), "")
+
+
+_PACKED = {
+    b"\x1f\x8b": "it is compressed: unpack it first (zcat FILE | wardlink decode … -)",
+    b"PK": "it is a zip archive: unpack it first",
+    **dict.fromkeys(
+        (b"\xff\xfe", b"\xfe\xff"),
+        "it was saved as UTF-16 text: turn it back first (iconv -f UTF-16 -t UTF-8 FILE | wardlink decode … -)",
+    ),
+}
+"""By a file's first two bytes."""
+
+
+def _names(start: bytes) -> bool:
+    return b"\x02" not in start and bool(_SPELLED.search(start) or _IS_ESCAPED.search(start))
+
+
+def _hex(start: bytes) -> bool:
+    whole = start if len(start) < _LOOKED_AT else start[: start.rfind(b"\n")]
+    return bool(_OFFSET.match(start) or (start.strip() and _HEX_ONLY.match(whole)))
+
+
+def _lines(start: bytes) -> bool:
+    return _NUMBERED.match(start.removeprefix(_BOM).lstrip()) is not None
+
+
+_SEEMS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
+    (_names, "it spells control characters, as <STX>: try --bytes names"),
+    (_hex, "it looks like hexadecimal digits: try --bytes hex"),
+    (_lines, "it looks like ASTM frames that have lost their control characters: try --bytes lines"),
+)
 
 
 def _from_names(data: bytes) -> bytes:
@@ -79,6 +105,22 @@ def _code(found: re.Match[bytes]) -> bytes:
 
 def _escape(found: re.Match[bytes]) -> bytes:
     return _ESCAPES[found[2]] if found[1] is None else bytes.fromhex(found[1].decode())
+
+
+def _from_lines(data: bytes) -> bytes:
+    """ASTM frames whose control characters a log has swallowed: a line a frame, its checksum on the next.
+
+    What the codec makes of the checksum tells whether the line is still what was sent.
+    """
+    out = bytearray()
+    lines = [line.strip() for line in data.removeprefix(_BOM).splitlines() if line.strip()]
+    for line, after in zip(lines, [*lines[1:], b""], strict=True):
+        found = _NUMBERED.match(line)
+        if found is None:
+            continue
+        out += (b"\x05" if found[1] == b"H" else b"") + b"\x02" + line + b"\r\x03"
+        out += (after if _DIGITS.fullmatch(after) else b"") + b"\r\n" + (b"\x04" if found[1] == b"L" else b"")
+    return bytes(out)
 
 
 def _from_hex(name: str, data: bytes) -> bytes:

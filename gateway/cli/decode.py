@@ -50,7 +50,11 @@ def decode(
     timezone: Annotated[str, typer.Option(help="zone of the device's clock")] = "UTC",
     option: Annotated[list[str] | None, typer.Option(help="driver option KEY=VALUE, repeatable")] = None,
     written: Annotated[
-        Written, typer.Option("--bytes", help="raw as they came; names: text with <STX>, [CR], \\x04; hex: digits or a dump")
+        Written,
+        typer.Option(
+            "--bytes",
+            help="raw as they came; names: text with <STX>, [CR], \\x04; hex: digits or a dump; lines: ASTM frames, a line each",
+        ),
     ] = Written.RAW,
 ) -> None:
     """Decode device bytes. Faults go to stderr as counts with offsets; exit 0 if anything was understood, 3 if nothing was."""

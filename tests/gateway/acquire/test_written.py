@@ -51,6 +51,27 @@ def test_a_backslash_before_a_letter_is_a_delimiter_where_names_are_in_angles() 
     assert unwritten("ticket", b"<STX>^^^WBC\\rbc<ETX>", Written.NAMES) == b"\x02^^^WBC\\rbc\x03"
 
 
+LINES = b"""1H|\\^&|||XN530
+AA
+4C|1||
+2C
+5L|1|N
+08
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [LINES, b"\xef\xbb\xbf" + LINES.replace(b"\n", b"\r\n\r\n")], ids=["as it is", "with empty lines"]
+)
+def test_a_line_is_a_frame_and_the_next_its_checksum(text: bytes) -> None:
+    frames = b"\x021H|\\^&|||XN530\r\x03AA\r\n\x024C|1||\r\x032C\r\n\x025L|1|N\r\x0308\r\n"
+    assert unwritten("ticket", text, Written.LINES) == b"\x05" + frames + b"\x04"
+
+
+def test_a_line_without_a_checksum_is_a_frame_without_one() -> None:
+    assert unwritten("ticket", b"1H|\\^&\n2L|1\n", Written.LINES) == b"\x05\x021H|\\^&\r\x03\r\n\x022L|1\r\x03\r\n\x04"
+
+
 @pytest.mark.parametrize("text", [b"05 02 3", b"05 zz", b"05 02\nhello"], ids=["half a byte", "no digits", "a word"])
 def test_what_is_no_digit_is_refused_with_its_line(text: bytes) -> None:
     with pytest.raises(ConfigError, match=r"ticket, line \d: .* hexadecimal"):
@@ -65,6 +86,7 @@ def test_what_is_no_digit_is_refused_with_its_line(text: bytes) -> None:
         (HEX["blanks"], "--bytes hex"),
         (DUMP_C, "--bytes hex"),
         (XXD * 100, "--bytes hex"),
+        (LINES, "--bytes lines"),
         (gzip.compress(SESSION, mtime=0), "unpack"),
         (b"PK\x03\x04rest", "unpack"),
         ("\ufeffH|\\^&".encode("utf-16-le"), "UTF-16"),
