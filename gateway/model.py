@@ -271,6 +271,35 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     location: Location | None = None
 
 
+class WorkOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a laboratory system wants done with one specimen, in its own codes: a row of the order cache."""
+
+    placer: str
+    """The orderer's own number: the same number again is the same order."""
+    specimen: str
+    tests: tuple[str, ...]
+    priority: str = "R"
+    """ASTM O.6: S stat, A as soon as possible, R routine, C call back, P preoperative."""
+    specimen_type: str = ""
+    patient: Subject | None = None
+    device: str = ""
+    """Only for this analyzer; empty: for whichever asks."""
+    ordered_at: datetime | None = None
+    collected_at: datetime | None = None
+    cancelled: bool = False
+
+
+class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
+    """What an analyzer asks the order cache for: specimens by id, a stretch of ids as text, or everything new for it."""
+
+    specimens: tuple[str, ...] = ()
+    first: str = ""
+    last: str = ""
+    everything: bool = False
+    withdrawn: bool = False
+    """It wants no answer any more to what it asked before."""
+
+
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """The box itself, as receivers know it."""
 

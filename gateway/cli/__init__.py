@@ -26,6 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "associate": ("gateway.cli.patients:associate", "Say which patient a device is on."),
     "release": ("gateway.cli.patients:release", "Say that a device is off its patient."),
     "associations": ("gateway.cli.patients:associations", "Who wears what, and who did."),
+    "orders": (
+        "gateway.cli.orders",
+        "What is to be done with which specimen, for analyzers that ask: add, list, cancel, import.",
+    ),
     "queue": ("gateway.cli.queue", "What waits or was refused: list, show, retry, replay, edit, dismiss."),
     "why": ("gateway.cli.why", "One value, from the device's bytes to the receiver's acknowledgement."),
     "trace": ("gateway.cli.trace", "Record what a line carries, show a recording."),

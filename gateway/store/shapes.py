@@ -13,7 +13,7 @@ import msgspec
 from gateway.model import Category, decode
 from gateway.store import checksums
 from gateway.store.damage import is_text_damage
-from gateway.store.pages import Cell, Value
+from gateway.store.pages import FIRST_BLOB, NULL, Cell, Value
 
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 _LOOKS: Mapping[str, str] = {
@@ -30,6 +30,8 @@ _LOOKS: Mapping[str, str] = {
     "not_before": _TIME,
     "last_ack_at": _TIME,
     "trouble_at": _TIME,
+    "changed_at": _TIME,
+    "sent_at": _TIME,
     "since": _TIME,
     "category": "|".join(category.value for category in Category),
     "state": "held|due|retry|parked",
@@ -43,6 +45,7 @@ _LOOKS: Mapping[str, str] = {
     "epoch": "[0-9a-f]{8}",
     "day": r"(?:\d{4}-\d\d-\d\d)?",
     "meta.key": "eui64|name|day|[a-z_]+",
+    "orders.status": "open|sent|cancelled",
     "tally.what": r"received|delivered|(?:dropped|lost|resent|edited)\b.*",
     "tally_days.what": r"received|delivered|(?:dropped|lost|resent|edited)\b.*",
 }
@@ -66,6 +69,19 @@ class Shape:
     """What its tree is ordered by."""
     defaults: int
     """How many columns at the end may be missing: rows of before they were added."""
+
+    @property
+    def lengths(self) -> range:
+        """How many columns its rows may have."""
+        return range(len(self.columns) - self.defaults, len(self.columns) + 1)
+
+    def may_be(self, kinds: Sequence[int]) -> bool:
+        """Whether a record of these types can be one of its rows, at a glance."""
+        return len(kinds) in self.lengths and all(
+            (not needed if kind == NULL else kind >= FIRST_BLOB and kind % 2 == 1) if column == "TEXT" else kind < FIRST_BLOB
+            for kind, column, needed in zip(kinds, self.kinds, self.needed, strict=False)
+            if column in {"TEXT", "INTEGER"}
+        )
 
 
 def shapes(conn: sqlite3.Connection) -> list[Shape]:
@@ -104,7 +120,7 @@ def _shape(conn: sqlite3.Connection, table: str, *, without_rowid: bool) -> Shap
 def match(cell: Cell, known: Sequence[Shape]) -> tuple[Shape, tuple[Value, ...]] | None:
     """The table of a row and its values in that table's columns; None for what fits nowhere, such as a row of an index."""
     for shape in known:
-        if (cell.rowid is None) != shape.without_rowid or not 0 <= len(shape.columns) - len(cell.values) <= shape.defaults:
+        if (cell.rowid is None) != shape.without_rowid or len(cell.values) not in shape.lengths:
             continue
         values = cell.values
         if shape.alias is not None:
