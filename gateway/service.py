@@ -28,7 +28,7 @@ from gateway.metrics.exposition import Family
 from gateway.metrics.families import families
 from gateway.metrics.rates import Rates
 from gateway.metrics.server import Endpoint
-from gateway.notify import notify
+from gateway.notify import notify, patiently
 from gateway.reload import Plan
 from gateway.reloader import SETTLE_S, Reloader
 from gateway.routes import Routes
@@ -122,9 +122,10 @@ class Service:
         """The rooms, each closed in the reverse order: devices first, the journal last."""
         own = self.settings.gateway
         disk = own.disk
-        self._journal = await Journal.open(
+        opening = Journal.open(
             own.data, name=own.name, eui64=own.eui64, max_bytes=disk.max_bytes, reserve_bytes=disk.reserve_bytes
         )
+        self._journal = await patiently(opening, "opening the journal; what is damaged is being salvaged")
         await self._journal.count_days(ZoneInfo(own.timezone))
         stack.push_async_callback(self._journal.close)
         self._watch = Watch(self._journal, disk)

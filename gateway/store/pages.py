@@ -12,7 +12,7 @@ table a row belongs to is told by its shape (gateway/store/shapes.py), whether a
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,12 +21,18 @@ from typing import Self, TypeAlias
 from gateway.store.wal import Log
 
 Value: TypeAlias = int | float | str | bytes | None
+Wanted: TypeAlias = Callable[[int | None, list[int]], bool]
+"""Whether a row of this row id and these types is worth reading whole."""
 TABLE_LEAF, INDEX_LEAF, INDEX_INNER = 13, 10, 2
 PAGE_SIZE = 4096
 """SQLite's own choice, which the journal keeps."""
 PAYLOAD_MAX = 64 * 1024 * 1024
 """Bytes of one row: a transmission is far smaller; a damaged length must not fill the memory."""
 COLUMNS_MAX = 64
+NULL = 0
+"""The type of a column without a value."""
+FIRST_BLOB = 12
+"""From here on even types are bytes, odd ones text."""
 _FREE = 2
 """In the pointer map: a page that nothing uses."""
 
@@ -66,15 +72,15 @@ class Pages:
         except OSError:  # a sector that the disk does not give back
             return b""
 
-    def cells(self) -> Iterator[Cell]:
-        """Every row that stands on a page in use and can be read whole."""
+    def cells(self, wanted: Wanted) -> Iterator[Cell]:
+        """Every row that stands on a page in use, can be read whole, and is `wanted`."""
         for number in range(1, self.count + 1):
             page = self.read(number)
             start = 100 if number == 1 else 0
             if len(page) == PAGE_SIZE and page[start] in {TABLE_LEAF, INDEX_LEAF, INDEX_INNER} and not self._is_free(number):
-                yield from self._cells(page, start)
+                yield from self._cells(page, start, wanted)
 
-    def _cells(self, page: bytes, start: int) -> Iterator[Cell]:
+    def _cells(self, page: bytes, start: int, wanted: Wanted) -> Iterator[Cell]:
         kind = page[start]
         (count,) = struct.unpack_from(">H", page, start + 3)
         first = start + (12 if kind == INDEX_INNER else 8)
@@ -82,17 +88,21 @@ class Pages:
             return
         for (at,) in struct.iter_unpack(">H", page[first : first + 2 * count]):
             try:
-                yield self._cell(page, at + (4 if kind == INDEX_INNER else 0), kind)
+                cell = self._cell(page, at + (4 if kind == INDEX_INNER else 0), kind, wanted)
             except (IndexError, ValueError, struct.error):  # this row is damaged; the next stands on its own
                 continue
+            if cell is not None:
+                yield cell
 
-    def _cell(self, page: bytes, at: int, kind: int) -> Cell:
+    def _cell(self, page: bytes, at: int, kind: int, wanted: Wanted) -> Cell | None:
         size, at = _varint(page, at)
         rowid = None
         if kind == TABLE_LEAF:
             rowid, at = _varint(page, at)
         if not 0 < size <= PAYLOAD_MAX:
             raise ValueError("a payload of an impossible size")
+        if not wanted(rowid, _kinds(page, at)[0]):
+            return None
         return Cell(rowid, record(self._payload(page, at, size, kind)))
 
     def _payload(self, page: bytes, at: int, size: int, kind: int) -> bytes:
@@ -128,15 +138,7 @@ class Pages:
 
 def record(payload: bytes) -> tuple[Value, ...]:
     """The values of a record. Raises ValueError, IndexError or struct.error for what is none."""
-    end, at = _varint(payload, 0)
-    if not 0 < end <= len(payload):
-        raise ValueError("a record header of an impossible size")
-    kinds: list[int] = []
-    while at < end:
-        kind, at = _varint(payload, at)
-        kinds.append(kind)
-        if len(kinds) > COLUMNS_MAX:
-            raise ValueError("more columns than any table has")
+    kinds, at = _kinds(payload, 0)
     values: list[Value] = []
     for kind in kinds:
         value, at = _value(payload, at, kind)
@@ -144,6 +146,26 @@ def record(payload: bytes) -> tuple[Value, ...]:
     if at != len(payload):
         raise ValueError("a record that is longer than its columns")
     return tuple(values)
+
+
+def _kinds(payload: bytes, start: int) -> tuple[list[int], int]:
+    """The types of a record's columns, and where its values begin."""
+    size, at = _varint(payload, start)
+    end = start + size
+    if not start < end <= len(payload):
+        raise ValueError("a record header of an impossible size")
+    kinds: list[int] = []
+    while at < end:
+        kind, at = _varint(payload, at)
+        kinds.append(kind)
+        if len(kinds) > COLUMNS_MAX:
+            raise ValueError("more columns than any table has")
+    return kinds, at
+
+
+def is_blob(kind: int) -> bool:
+    """Whether a column's type is bytes."""
+    return kind >= FIRST_BLOB and kind % 2 == 0
 
 
 _SIZES = (0, 1, 2, 3, 4, 6, 8)

@@ -23,7 +23,7 @@ import msgspec
 from gateway.errors import StoreError
 from gateway.store import audit, database, mending, swap
 from gateway.store.damage import is_damage
-from gateway.store.pages import PAGE_SIZE, Pages, Value
+from gateway.store.pages import NULL, PAGE_SIZE, Pages, Value, Wanted, is_blob
 from gateway.store.shapes import Shape, match, mended, shapes
 from gateway.store.times import to_text
 from gateway.store.wal import Log
@@ -211,12 +211,29 @@ def _from_leaves(conn: sqlite3.Connection, source: Path, wal: Log, known: Sequen
     if not source.is_file():
         return
     with Pages(source, wal) as pages:
-        for cell in pages.cells():
+        for cell in pages.cells(_unfound(conn, known)):
             if (found := match(cell, known)) is not None:
                 shape, row = found
                 _insert(conn, shape.table, shape.columns[: len(row)], row, done.found)
             elif cell.rowid is not None and len(cell.values) == 2:  # a row of sqlite_sequence
                 done.number(str(cell.values[0]), cell.values[1])
+
+
+def _unfound(conn: sqlite3.Connection, known: Sequence[Shape]) -> Wanted:
+    """Which rows on the leaves could be of use: most are reports that the trees gave already, or rows of indexes."""
+    of_keys = [shape for shape in known if shape.without_rowid]
+    (report,) = (shape for shape in known if shape.table == "reports")
+    blob = report.columns.index("raw")
+    alike = any(one is not report and one.kinds[blob : blob + 1] == ("BLOB",) and one.alias == 0 for one in known)
+    lookup = "SELECT 1 FROM reports WHERE id = ?"
+
+    def wanted(rowid: int | None, kinds: list[int]) -> bool:
+        if rowid is None:
+            return any(shape.may_be(kinds) for shape in of_keys)
+        is_report = not alike and len(kinds) in report.lengths and kinds[0] == NULL and is_blob(kinds[blob])
+        return not is_report or conn.execute(lookup, (rowid,)).fetchone() is None
+
+    return wanted
 
 
 def _insert(conn: sqlite3.Connection, table: str, columns: Sequence[str], row: Row, found: Counter[str]) -> None:

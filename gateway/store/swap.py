@@ -60,7 +60,7 @@ def refuse(folder: Path) -> None:
     mark = read(folder)
     if mark is not None:
         raise StoreError(
-            f"the journal in {folder} is to be repaired ({mark.why}): start the gateway, which does it; then try again"
+            f"the journal in {folder} is to be repaired ({mark.why}): the gateway does that at its start; try again then"
         )
 
 
