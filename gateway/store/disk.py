@@ -45,7 +45,8 @@ class DiskState:
         if left is None:
             return used
         outage = hours(left.outage_hours, "in ")
-        return f"{used}; full {hours(left.hours, 'in ')} at the present rate, {outage} if no receiver answered"
+        now = "never full" if left.hours > NEVER_H else f"full {hours(left.hours, 'in ')}"
+        return f"{used}; {now} at the present rate, {outage} if no receiver answered"
 
     def as_json(self) -> dict[str, Any]:
         """The same for programs. Hours are null when that is never, or not known yet; `headroom` and `outage` say which."""
