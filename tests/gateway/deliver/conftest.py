@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -193,9 +193,20 @@ def report(device: str, value: str, minute: float, category: Category) -> Report
     )
 
 
+async def open_bench(folder: Path) -> Bench:
+    journal = await Journal.open(folder, name="g", reserve_bytes=65536)
+    await journal.use({"engine": frozenset(Category)})
+    return Bench(journal, folder)
+
+
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    journal = await Journal.open(tmp_path / "data", name="g", reserve_bytes=65536)
-    await journal.use({"engine": frozenset(Category)})
-    yield Bench(journal, tmp_path / "data")
-    await journal.close()
+    bench = await open_bench(tmp_path / "data")
+    yield bench
+    await bench.journal.close()
+
+
+@pytest.fixture
+def opening() -> Callable[[Path], Awaitable[Bench]]:
+    """Opens a bench in a folder, again after a close: for tests that restart."""
+    return open_bench
