@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from protocols.astm import frames
 from protocols.astm.frames import Bare, Control, Frame, Scanner
 from protocols.astm.profile import Checksum, FrameEnd, FrameNumbers, LinkProfile, Mode
-from protocols.astm.records import AstmMessage, is_header, is_terminator, parse
+from protocols.astm.records import AstmMessage, is_header, parse
+from protocols.astm.transmission import Part, Transmission
 from protocols.sansio import SAMPLE_MAX, BadFrame, Event, Fragment, Incomplete, Message, Note
 
 __all__ = ["Checksum", "FrameEnd", "FrameNumbers", "LinkProfile", "Mode", "Receiver"]
@@ -34,62 +35,6 @@ _ACK = bytes([frames.ACK])
 _NAK = bytes([frames.NAK])
 _GIVEN_UP = 0.9
 """Part of the sender's reply timer after which an EOT means that it gave up: its clock and ours don't start together."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """An accepted frame; `last` if ETX ended it."""
-
-    text: bytes
-    raw: bytes
-    last: bool
-
-
-class _Transmission:
-    """The accepted frames of a message that is not whole yet."""
-
-    def __init__(self, at: float) -> None:
-        self.at = at
-        self.parts: list[_Part] = []
-        self.size = 0
-
-    def add(self, part: _Part) -> None:
-        self.parts.append(part)
-        self.size += len(part.raw)
-
-    def cut(self, count: int) -> None:
-        """Keep the first `count` frames."""
-        self.size -= sum(len(part.raw) for part in self.parts[count:])
-        del self.parts[count:]
-
-    @property
-    def text(self) -> bytes:
-        """What the frames carried; ETX ends a record even where its CR is missing."""
-        return b"".join(_closed(part) for part in self.parts)
-
-    @property
-    def raw(self) -> bytes:
-        return b"".join(part.raw for part in self.parts)
-
-    @property
-    def last(self) -> bool:
-        """Whether the last frame ended with ETX."""
-        return self.parts[-1].last
-
-    @property
-    def terminated(self) -> bool:
-        """Whether the last record, complete or not, is an L record."""
-        tail = b""
-        for part in reversed(self.parts):
-            tail = (_closed(part) + tail).rstrip(b"\r\n \x00")
-            start = max(tail.rfind(b"\r"), tail.rfind(b"\n"))
-            if start >= 0:
-                return is_terminator(tail[start + 1 :].lstrip(b" \t"))
-        return is_terminator(tail.lstrip(b" \t"))
-
-
-def _closed(part: _Part) -> bytes:
-    return part.text + b"\r" if part.last and part.text[-1:] not in (b"\r", b"\n") else part.text
 
 
 @dataclass(slots=True)
@@ -105,7 +50,7 @@ class _Reply:
 class Receiver:
     """One analyzer's line, the gateway as receiver: a sansio.Codec of AstmMessage."""
 
-    _message: _Transmission | None
+    _message: Transmission | None
     _replies: deque[_Reply]
     _number: int
     _accepted: tuple[bytes, bool] | None
@@ -189,6 +134,11 @@ class Receiver:
         events = self._over("link end")
         self._replies.clear()
         return events
+
+    @property
+    def idle(self) -> bool:
+        """Whether the line is neutral: nothing is under way, no reply is owed."""
+        return not (self._transfer or self._replies or self._scanner.pending)
 
     # What comes in
 
@@ -274,11 +224,11 @@ class Receiver:
         return number == 1 and self._message is None and restarts
 
     def _accept(self, frame: Frame, number: int, text: bytes) -> list[Event[AstmMessage]]:
-        message = self._message or _Transmission(frame.at)
+        message = self._message or Transmission(frame.at)
         if message.size + len(frame.raw) > self._profile.message_max:
             return self._refuse(frame, "message too long")
         undo = self._undo(self._message)
-        message.add(_Part(text, frame.raw, frame.last))
+        message.add(Part(text, frame.raw, frame.last))
         self._message, self._number, self._accepted = message, number, (frame.body, frame.last)
         self._heard, self._damaged, self._refused, self._scanner.bare = True, False, b"", False
         token = self._owe(undo)
@@ -305,14 +255,14 @@ class Receiver:
         sure = bare.ended in ("H", "EOT") or (bare.ended == "silence" and self._profile.close_ends)
         if bare.ended == "L" or (sure and not self._profile.needs_terminator):
             token = self._owe(None) if self._profile.ack_records else None
-            message = _Transmission(bare.at)
-            message.add(_Part(bare.raw, bare.raw, last=True))
+            message = Transmission(bare.at)
+            message.add(Part(bare.raw, bare.raw, last=True))
             return self._messages(message, token)
         return [Incomplete(bare.raw, bare.at, _REASONS.get(reason, reason))]
 
     # What becomes of it
 
-    def _messages(self, message: _Transmission, token: int | None) -> list[Event[AstmMessage]]:
+    def _messages(self, message: Transmission, token: int | None) -> list[Event[AstmMessage]]:
         """A message for each H; the sender's reply hangs on the last."""
         bodies = parse(message.text, encoding=self._profile.encoding, lf_separates=self._profile.lf_separates)
         if not bodies:
@@ -358,7 +308,7 @@ class Receiver:
         self._transfer = self._scanner.transfer = True
         self._number = number % 8
 
-    def _undo(self, message: _Transmission | None) -> Callable[[], None]:
+    def _undo(self, message: Transmission | None) -> Callable[[], None]:
         """How to come back to now: the message under way with its frames, the last frame."""
         number, accepted, count = self._number, self._accepted, 0 if message is None else len(message.parts)
 
