@@ -135,7 +135,7 @@ class Watch:
                 self._after, self._pruned_at = 0, self._clock()
                 return
             self._after = window.last
-            excess -= self._freed("delivered reports forgotten early", window.pruned, window.freed)
+            excess -= self._freed("finished reports forgotten early", window.pruned, window.freed)
 
     async def _thin(self, excess: float) -> None:
         """Give up what waits, oldest first."""

@@ -262,6 +262,23 @@ async def test_a_gateway_that_is_restarted_on_a_full_disk_drains(disk: Path, mak
         assert (await box.line()).waiting == 1
 
 
+async def test_a_connection_that_must_be_opened_anew_on_a_full_disk_gets_the_reserve_for_an_outcome(
+    disk: Path, make_report: MakeReport
+) -> None:
+    async with opened(disk, make_report) as box:
+        await box.keep(Category.LAB)
+        writer = box.journal._writer
+        assert writer._conn is not None
+        writer._conn.close()  # as after an I/O error; nobody else has the file open, so its log and index are gone
+        writer._conn = None
+        hog(disk)
+        with pytest.raises(StoreError):
+            await box.keep()
+        assert box.journal.reserve.whole, "intake does not get it"
+        await box.journal.write(lambda tx: cursors.trouble(tx, "engine", "x"))
+        assert not box.journal.reserve.whole
+
+
 @pytest.fixture
 def failing(tmp_path: Path) -> Iterator[Path]:
     """A file system of 48 MiB that turns read-only at the first error, as Linux does with a failing disk."""
