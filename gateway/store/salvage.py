@@ -180,9 +180,12 @@ def _from_both_ends(old: sqlite3.Connection, listed: str, key: Sequence[str]) ->
 
 def _by_stretches(old: sqlite3.Connection, listed: str) -> Iterator[Row]:
     """Reports, a stretch of numbers at a time; one that cannot be read is halved until what is left is for the leaves."""
-    ends = [number for sql in (_LOWEST, _HIGHEST) for (number,) in _read(old, sql) or () if isinstance(number, int)]
-    ends += [number for name, number in _read(old, _NUMBERED) or () if name == "reports" and isinstance(number, int)]
-    first, last = min(ends, default=1), min(max(ends, default=0), min(ends, default=1) + SPAN_MAX)
+    lowest, highest = (
+        next((one for (one,) in _read(old, sql) or () if isinstance(one, int)), None) for sql in (_LOWEST, _HIGHEST)
+    )
+    numbered = [number for name, number in _read(old, _NUMBERED) or () if name == "reports" and isinstance(number, int)]
+    first = 1 if lowest is None else lowest
+    last = min(max(numbered, default=0) if highest is None else highest, first + SPAN_MAX)
     stretches = [(start, start + CHUNK - 1) for start in range(first, last + 1, CHUNK)][::-1]
     while stretches:
         first, last = stretches.pop()

@@ -144,7 +144,8 @@ async def test_a_bad_copy_is_refused_and_the_journal_stays(tmp_path: Path, make_
     backup.backup(tmp_path / "data", tmp_path / "copy")
     data = (tmp_path / "copy").read_bytes()
     newer = data[:60] + (99).to_bytes(4, "big") + data[64:]
-    for bad in (b"", b"no database at all" * 300, data[: len(data) // 2 // 4096 * 4096], newer):
+    no_map = data[:4096] + bytes(4096) + data[8192:]  # the pointer map: no query ever looks at it
+    for bad in (b"", b"no database at all" * 300, data[: len(data) // 2 // 4096 * 4096], newer, no_map):
         (tmp_path / "bad").write_bytes(bad)
         with pytest.raises(ActError):
             backup.restore(tmp_path / "data", tmp_path / "bad", aside=True, by="t", now=NOW)

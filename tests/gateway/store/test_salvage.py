@@ -364,6 +364,25 @@ async def test_a_row_that_is_not_what_was_kept_is_parked_and_never_sent(
     await journal.close()
 
 
+async def test_a_row_that_is_not_what_was_kept_comes_along_and_is_shown_not_lost(
+    sound: tuple[Path, Oracle], make_report: MakeReport
+) -> None:
+    folder, oracle = sound
+    data = bytearray((folder / database.FILE).read_bytes())
+    at = data.index(oracle.payloads[40])
+    data[at : at + len(oracle.payloads[40])] = oracle.payloads[40].replace(b"0040", b"0041")
+    page = oracle.pages((folder / database.FILE).read_bytes())[1]
+    data[page * PAGE : (page + 1) * PAGE] = bytes(PAGE)
+    (folder / database.FILE).write_bytes(data)
+    journal = await recover(folder)
+    assert await journal.read(salvages), "the other page was not met"
+    assert 40 not in await drain(journal)
+    parked = await journal.read(lambda conn: conn.execute("SELECT reason FROM behind WHERE report = 40").fetchall())
+    assert parked == [("damaged: the journal gave back other bytes than were kept (checksum)",)]
+    await balanced(journal)
+    await journal.close()
+
+
 async def test_the_check_names_rows_that_are_not_what_was_kept(sound: tuple[Path, Oracle]) -> None:
     folder, oracle = sound
     data = bytearray((folder / database.FILE).read_bytes())
