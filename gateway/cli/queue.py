@@ -80,7 +80,10 @@ def list_(
     if as_json:
         print_json([_as_json(one) for one in rows])
         return
-    heads = ("destination", "report", "device", "received", "age", "state", "code", "reason")
+    if not rows:
+        print("nothing that was asked for is in the queue")
+        return
+    heads = ("destination", "report", "device", "received (UTC)", "age", "state", "code", "reason")
     table("", heads, [_row(one) for one in rows])
 
 
@@ -95,7 +98,7 @@ def _row(one: Queued) -> tuple[object, ...]:
     state = f"{one.state} (again)" if one.again else one.state
     due = f"next try in {_span((one.not_before - utc_now()).total_seconds())}" if one.not_before else ""
     why = "; ".join(word for word in (one.reason, due) if word)
-    received = one.received_at.isoformat(timespec="seconds")
+    received = f"{one.received_at:%m-%d %H:%M:%S}"
     age = _span((utc_now() - one.received_at).total_seconds())
     return one.destination, one.report, one.device, received, age, state, one.code, why
 

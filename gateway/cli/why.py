@@ -173,7 +173,7 @@ def _row(told: dict[str, Any], one: Observation) -> tuple[object, ...]:
     mapping = told["mapping"]
     means = f"{mapping['mdc']} {mapping['refid']}" if mapping["mdc"] else "unmapped: kept as it is"
     loinc = ", ".join(f"{row['code']} ({row['confidence']})" for row in mapping["loinc"])
-    written = one.vendor_unit if one.vendor_unit == one.unit or not one.unit else f"{one.vendor_unit} = {one.unit}"
+    written = " = ".join(dict.fromkeys(unit for unit in (one.vendor_unit, one.unit) if unit))
     if loinc and not mapping["mdc"]:
         means = mapping["loinc"][0]["display"]
     return one.vendor_code, value or f"none ({one.validity.value})", written, means, mapping["mdc_unit"], loinc

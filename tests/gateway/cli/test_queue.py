@@ -228,8 +228,10 @@ def test_why_follows_a_value_from_bytes_to_acknowledgement(wardlink: Wardlink, s
     (value,) = told["values"]
     assert (value["value"], value["vendor_unit"], value["mapping"]["mdc"]) == ("97", "%SpO2", 150456)
     assert value["mapping"]["mdc_unit"] == "MDC_DIM_PERCENT"
-    assert "2708-6" in [row["code"] for row in value["mapping"]["loinc"]], "what the R4 vital signs profile asks for"
-    assert {row["confidence"] for row in value["mapping"]["loinc"]} <= {"explicit", "paired", "inferred"}
+    loincs = {(row["code"], row["confidence"]) for row in value["mapping"]["loinc"]}
+    assert loincs == {("59408-5", "paired"), ("2708-6", "explicit")}, (
+        "as gateway/terms/vitals_loinc.csv has the two of pulse oximetry"
+    )
     assert (told["association"]["patient_id"], told["association"]["by"]) == ("SYN-1", "n1")
     (fate,) = told["destinations"]
     assert fate["message"]["how"].startswith("rendered now: the very bytes")
