@@ -8,7 +8,7 @@ From another process: `with closing(open_for_acts(folder)) as conn: associate(co
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.model import Subject
 from gateway.patients import association
@@ -40,7 +40,7 @@ def associate(
     ActError when that cannot be so (gateway.patients.association has the rules), StoreError when it could not be kept.
     """
     with joined(conn):
-        said = _said(device, at, now, by=by, source=source, reason=reason)
+        said = _said(conn, device, at, now, by=by, source=source, reason=reason)
         change = association.start(associations.history(conn, device), subject, said)
         if not change.begun:
             return None
@@ -60,16 +60,24 @@ def release(
 ) -> Association:
     """Nobody wears `device` from `at` (None: now) on; what was true until then. ActError when nobody wore it then."""
     with joined(conn):
-        said = _said(device, at, now, by=by, source=source, reason=reason)
+        said = _said(conn, device, at, now, by=by, source=source, reason=reason)
         change = association.release(associations.history(conn, device), said)
         former = change.ended[0]
         _record(conn, change, said, "release", former.subject.patient_id)
         return former
 
 
-def _said(device: str, at: datetime | None, now: datetime | None, *, by: str, source: str, reason: str) -> Said:
-    moment = now or utc_now()
+def _said(
+    conn: sqlite3.Connection, device: str, at: datetime | None, now: datetime | None, *, by: str, source: str, reason: str
+) -> Said:
+    moment = _not_before_the_last(conn, device, now or utc_now())
     return Said(device=device, at=at or moment, now=moment, by=by, source=source, reason=reason)
+
+
+def _not_before_the_last(conn: sqlite3.Connection, device: str, now: datetime) -> datetime:
+    """Of what is said of a device, what was said later is later, also when the clock was set back in between."""
+    last = associations.last_statement(conn, device)
+    return now if last is None or last <= now else last + timedelta(microseconds=1)
 
 
 def _record(conn: sqlite3.Connection, change: Change, said: Said, act: str, patient_id: str) -> None:

@@ -16,6 +16,7 @@ from gateway.store.times import from_text, to_text
 _COLUMNS = "id, device, subject, valid_from, valid_to, recorded_at, superseded_at, source, by_whom, reason"
 _KNOWN = "recorded_at <= :known AND (superseded_at IS NULL OR superseded_at > :known)"
 _WEARER = "device = :device AND valid_from <= :at AND (valid_to IS NULL OR valid_to > :at)"
+_FORMER_STATEMENT = "SELECT recorded_at FROM associations WHERE device = ? AND after_report < ? ORDER BY id DESC LIMIT 1"
 
 _subjects = msgspec.json.Decoder(Subject)
 
@@ -50,6 +51,22 @@ def wearer(conn: sqlite3.Connection, device: str, at: datetime, *, known_at: dat
     return next((_association(row[:-1]) for row in rows if not _is_damaged(row)), None)
 
 
+def wearing_time(conn: sqlite3.Connection, device: str, report: int, received_at: str, stored_at: str) -> str:
+    """The time at which to ask who wore the device that a report is of: when it was received.
+
+    Unless the clock was set back meanwhile: a report that came after a statement and was stored at a time before it is of the
+    time of that statement, not of the patient before.
+    """
+    row = conn.execute(_FORMER_STATEMENT, (device, report)).fetchone()
+    return str(row[0]) if row is not None and row[0] > stored_at else received_at
+
+
+def last_statement(conn: sqlite3.Connection, device: str) -> datetime | None:
+    """When something was last recorded of a device."""
+    (text,) = conn.execute("SELECT max(recorded_at) FROM associations WHERE device = ?", (device,)).fetchone()
+    return None if text is None else from_text(text)
+
+
 def by_id(conn: sqlite3.Connection, number: int) -> Association | None:
     """One version; None when it is not there or its checksum fails."""
     row = conn.execute(f"SELECT {_COLUMNS}, crc FROM associations WHERE id = ?", (number,)).fetchone()  # noqa: S608 - constants
@@ -76,8 +93,9 @@ def replace(conn: sqlite3.Connection, ended: Sequence[Association], begun: Seque
     """Supersede the versions `ended` and record the versions `begun`, inside the caller's transaction."""
     conn.executemany("UPDATE associations SET superseded_at = ? WHERE id = ?", [(to_text(at), old.id) for old in ended])
     conn.executemany(
-        "INSERT INTO associations (device, patient_id, subject, valid_from, valid_to, recorded_at, source, by_whom, reason, crc)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO associations (device, patient_id, subject, valid_from, valid_to, recorded_at, source, by_whom, reason, crc,"
+        " after_report) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'reports'), 0))",
         [_row(new) for new in begun],
     )
 

@@ -155,12 +155,15 @@ def waiting(conn: sqlite3.Connection, selection: Selection, limit: int) -> Itera
     """What the cursor has not reached, oldest first: at most `limit` reports are looked at."""
     since, until = (None if at is None else to_text(at) for at in (selection.since, selection.until))
     for number in upcoming.waiting(conn, selection.destination, limit):
-        device, received_at = conn.execute("SELECT device, received_at FROM reports WHERE id = ?", (number,)).fetchone()
+        device, received_at, stored_at = conn.execute(
+            "SELECT device, received_at, stored_at FROM reports WHERE id = ?", (number,)
+        ).fetchone()
         wanted = selection.device in {"", device} and (selection.reports is None or number in selection.reports)
         if not wanted or (since is not None and received_at < since) or (until is not None and received_at >= until):
             continue
         if selection.patient:
-            worn = associations.wearer(conn, device, from_text(received_at))
+            at = associations.wearing_time(conn, device, number, received_at, stored_at)
+            worn = associations.wearer(conn, device, from_text(at))
             if worn is None or worn.subject.patient_id != selection.patient:
                 continue
         yield Queued(
@@ -216,14 +219,14 @@ def kept(conn: sqlite3.Connection, report: int) -> Kept:
     device, category, received_at, stored_at, payload, raw = row
     epoch = Epochs(conn, report, report).of(report)
     entry = Entry(id=report, epoch=epoch, stored_at=from_text(stored_at), report=decode(payload, raw))
-    at = from_text(received_at)
+    worn_at = from_text(associations.wearing_time(conn, device, report, received_at, stored_at))
     fates = [_fate(conn, entry, category, *known) for known in conn.execute("SELECT id, takes, cursor, until FROM destinations")]
     return Kept(
         entry=entry,
         device=device,
         category=category,
-        received_at=at,
-        worn=None if category == "qc" else associations.wearer(conn, device, at),
+        received_at=from_text(received_at),
+        worn=None if category == "qc" else associations.wearer(conn, device, worn_at),
         fates=tuple(one for one in fates if one is not None),
     )
 

@@ -214,7 +214,7 @@ class _Desk:
             entry, fault = None, PIN_DAMAGED
         if entry is None and pin is None:
             return self._damaged(one, fault)
-        worn = None if pin or category == Category.QC else self._wearer(device, from_text(received_at))
+        worn = None if pin or category == Category.QC else self._wearer(one.report, device, received_at, stored_at)
         return Item(
             report=one.report,
             device=device,
@@ -242,8 +242,9 @@ class _Desk:
         row = self.conn.execute(_SENT, (one.report, self.destination)).fetchone()
         return Sent(b"", late=False) if row is None else Sent(row[0], bool(row[1]))
 
-    def _wearer(self, device: str, at: datetime) -> Association | None:
+    def _wearer(self, report: int, device: str, received_at: str, stored_at: str) -> Association | None:
         """The patient of the report's own time, however late it is sent; remembered within one consistent state."""
+        at = from_text(associations.wearing_time(self.conn, device, report, received_at, stored_at))
         known = self.worn.get(device)
         if known is None or not known.covers(at):
             known = associations.wearer(self.conn, device, at)
