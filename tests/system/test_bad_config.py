@@ -15,11 +15,11 @@ ENGINE = '[[destination]]\nid = "engine"\nkind = "mllp"\nformat = "pcd01"\n'
 BAD = {
     "an unknown driver": (
         '[[device]]\nid = "OXI"\ndriver = "nonnin"\nlink = "tcp://192.0.2.1:1"\n',
-        (":3: device.driver:", "'nonnin'", "expected one of astm, masimo, nonin, pb840", "did you mean 'nonin'"),
+        (":3: device.driver:", "'nonnin'", "expected one of astm, ", "did you mean 'nonin'"),
     ),
     "an unknown profile": (
         '[[device]]\nid = "XN"\ndriver = "astm"\nprofile = "sysmex"\nlink = "tcp-listen://127.0.0.1:1"\n',
-        (":4: device.profile:", "'sysmex'", "expected one of generic", "did you mean 'sysmex-xn'"),
+        (":4: device.profile:", "'sysmex'", "expected one of ", "did you mean 'sysmex-xn'"),
     ),
     "an analyzer without a profile": (
         '[[device]]\nid = "XN"\ndriver = "astm"\nlink = "tcp-listen://127.0.0.1:1"\n',

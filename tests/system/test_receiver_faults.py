@@ -98,13 +98,13 @@ async def test_refused_messages_are_parked_with_their_reason_and_block_nothing(
 
     line = world.account()["LAB", "lis"]
     assert (line["received"], line["delivered"], line["parked"]) == (RESULTS, RESULTS - 3, 3)
-    parked = json.loads(world.ask("parked", "list", "--json"))
+    parked = json.loads(world.ask("queue", "list", "--state", "parked", "--json"))
     assert [one["code"] for one in parked] == [code] * 3
     assert all("refused on command" in one["reason"] for one in parked)
     accepted = arrival(fields, list(receiver.accepted().values()))
     assert accepted == specimens[:2] + specimens[5:]
 
-    world.ask("parked", "replay", "lis")
+    world.ask("queue", "replay", "--destination", "lis", "--all")
     await world.eventually(lambda: receiver.summary()["accepted"] == RESULTS, "a replay delivers what was parked")
     await world.eventually(lambda: world.account()["LAB", "lis"]["delivered"] == RESULTS, "and is accounted for")
     assert receiver.summary()["changed"] == 0
@@ -115,7 +115,7 @@ async def test_an_error_that_lasts_is_parked_when_its_budget_is_spent(world: Wor
     lab = build(world, receiver.told()[0]["port"], more="retry_budget_h = 0.00003")  # a tenth of a second
     await measure(world, analyzer, lab)
     await world.eventually(lambda: world.account()["LAB", "lis"]["parked"] == RESULTS, "all are parked")
-    parked = json.loads(world.ask("parked", "list", "--json"))
+    parked = json.loads(world.ask("queue", "list", "--state", "parked", "--json"))
     assert all("refused on command" in one["reason"] for one in parked)
 
 
@@ -126,7 +126,7 @@ async def test_a_strict_destination_stops_at_a_refusal(world: World, analyzer: t
     await world.eventually(lambda: "strict" in world.destination("lis")["state"], "it says why nothing goes out")
     assert world.destination("lis")["waiting"] == RESULTS - 3
     assert len(receiver.accepted()) == 2
-    world.ask("parked", "replay", "lis")
+    world.ask("queue", "replay", "--destination", "lis", "--all")
     await world.eventually(lambda: world.drained("lis") and len(receiver.accepted()) == RESULTS, "the replay frees the line")
     assert arrival(fields, list(receiver.accepted().values())) == specimens
 
