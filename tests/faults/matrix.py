@@ -43,7 +43,8 @@ async def power_cut(ward: Ward, dice: random.Random) -> None:
         if not await ward.dies(2 * LASTS_S[1]):
             ward.shim.die_before(0)
             await ward.kill()
-        await asyncio.to_thread(ward.cut_power, dice.choice(FATES))
+        async with ward.people:
+            await asyncio.to_thread(ward.cut_power, dice.choice(FATES))
         await ward.gateway_up()
 
 

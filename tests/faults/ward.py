@@ -65,6 +65,8 @@ class Ward:
         self.oracle = Oracle()
         self.lock = asyncio.Lock()
         """Held by who stops or starts the gateway."""
+        self.people = asyncio.Lock()
+        """Held while a person's command works on the journal: the power must not go while its process lives on."""
         self.unaccounted = 0
         """Readings that a damaged journal has lost by name."""
         self._interval_s = interval_s
@@ -204,7 +206,8 @@ class Ward:
                 return
             patient, number = oximeter.patient.rsplit("-", 1)
             after = f"{patient}-{int(number) + 1}"
-            done = await asyncio.to_thread(self.world.run, "associate", bed, after, "--config", str(self.world.config))
+            async with self.people:
+                done = await asyncio.to_thread(self.world.run, "associate", bed, after, "--config", str(self.world.config))
             if done.returncode == 0:
                 oximeter.patient = after
         finally:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
 from tests.faults import hl7
 from tests.faults.analyzer import Analyzer
+from tests.faults.tools import Missing
 from tests.faults.world import Process, Receiver, World, in_a_world
 
 __all__ = ["Analyzer", "Process", "Receiver", "World"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """A fault that cannot be made on this machine is skipped with what is missing."""
+    try:
+        return (yield)
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
