@@ -122,11 +122,13 @@ class _Writer:
 
 
 def _status(report: Report, observations: Sequence[Observation]) -> str:
-    """OBR-25 (HL7 table 0123): what the device says of its report, else the least finished of its results."""
+    """OBR-25 (HL7 table 0123): what the device says of its report, else the least finished of its results; I: none yet."""
     said = report.order.report_type if report.order else ""
     if said in ("F", "P", "X", "C"):
         return said
+    if not observations:
+        return "I"  # nobody said that it was cancelled
     states = {"X" if absent(observation) else observation.status for observation in observations}
-    if not states or states == {"X"}:
+    if states == {"X"}:
         return "X"
     return next((one for one in ("R", "P", "C") if one in states), "F")

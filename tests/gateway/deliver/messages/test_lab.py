@@ -111,6 +111,7 @@ def test_value_and_state(
         (("X", "F"), "", "F"),
         (("F",), "P", "P"),
         (("F",), "Q", "F"),
+        ((), "", "I"),
     ],
 )
 def test_obr_25_is_the_reports_word_or_the_least_finished_result(
