@@ -46,6 +46,7 @@ class Route:
             "plaintext": self.destination.inner.plaintext,
             "takes": sorted(category.value for category in self.settings.takes),
             "state": self.dispatcher.state,
+            "late": self.dispatcher.late,
             **self.destination.status(own_certificate(self.settings)),
         }
 

@@ -146,6 +146,7 @@ def _receivers(found: dict[str, Any], now: datetime) -> Iterator[str]:
             parts += [f"{whose} certificate {_days(what, now)} days left" for whose, what in its.get("certificates", {}).items()]
             tries = {**{f"tries: {why}": n for why, n in its.get("retries", {}).items()}, "refused": its.get("refused", 0)}
             parts += [counts({what: n for what, n in tries.items() if n})] if any(tries.values()) else []
+            parts += [f"{its['late']} sent late"] if its.get("late") else []
         gone = _gone(found["journal"]["account"], one["id"])
         yield from _wrapped(f"{one['id']}: {'; '.join(parts)}{f'; dropped: {gone}' if gone != '-' else ''}")
 

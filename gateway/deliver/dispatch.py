@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -27,9 +26,10 @@ from gateway.deliver.destination import Accepted, Destination, Outcome, Outgoing
 from gateway.deliver.job import Job, Preparation, parked, tell_bug
 from gateway.deliver.messages import Renderer
 from gateway.deliver.pace import Pace
+from gateway.deliver.watch import Watch
 from gateway.errors import StoreError
 from gateway.settings.dispatch import DispatchSettings
-from gateway.store import audit, cursors
+from gateway.store import cursors
 from gateway.store.cursors import Batch, Item, Lane, Lanes, Pin, Result, State
 from gateway.store.journal import Journal
 from gateway.store.times import utc_now
@@ -39,8 +39,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-POLL_S = 1.0
-"""How soon an act of another process (an association, a replay) is noticed."""
 FLUSH_S = 0.25
 """Outcomes are recorded at least this often: with a slow receiver a batch takes long, and status must not lie."""
 GATHER_S = 0.04
@@ -86,19 +84,21 @@ class Dispatcher:
         self.settings = settings or DispatchSettings()
         self.state = "starting"
         """For people: starting, sending, idle, or what it waits for."""
+        self.late = 0
+        """Messages acknowledged since the start that were late (`late_after_s`)."""
         self._journal = journal
         self._destination = destination
         self._preparation = Preparation(destination_id, renderer, self.settings)
         self._now = now
         self._wait = wait
         self._poll = poll
+        self._watch = Watch(journal, destination_id, poll)
+        self._work, self._hurry = self._watch.work, self._watch.hurry
         self._gather_s = gather_s
         self._backoff = Backoff(self.settings.retry_base_s, self.settings.retry_cap_s, self.settings.retry_jitter, chance)
         self._order = self.settings.order
         self._strict = self._order == "strict"
         self._pace = Pace(self.settings.drain_rate)
-        self._work = asyncio.Event()
-        self._hurry = asyncio.Event()
         self._acts = -1
         self._done: list[Result] = []
         self._acknowledged: tuple[str, datetime] | None = None
@@ -115,7 +115,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Send until cancelled. What was sent and not yet recorded is recorded on the way out."""
         unsubscribe = self._journal.subscribe(self.wake)
-        watch = asyncio.create_task(self._watch(), name=f"{self.id}: acts of people")
+        watch = asyncio.create_task(self._watch.run(), name=f"{self.id}: acts of people")
         try:
             if not self.settings.hold:
                 await self._store(lambda tx: cursors.free_all_held(tx, self.id))
@@ -140,22 +140,6 @@ class Dispatcher:
             await self._record()
         if unsent := self._unsent():
             await self._journal.write(lambda tx: cursors.unpin(tx, self.id, unsent))
-
-    async def _watch(self) -> None:
-        """Notice what people do in other processes; "retry" ends a pause."""
-        seen: int | None = None
-        while True:
-            with suppress(StoreError):
-                last, hurry = await self._journal.read(partial(self._acts_since, after=seen))
-                if last != seen:
-                    self._work.set()
-                if hurry:
-                    self._hurry.set()
-                seen = last
-            await self._poll(POLL_S)
-
-    def _acts_since(self, conn: sqlite3.Connection, after: int | None) -> tuple[int, bool]:
-        return audit.last(conn), after is not None and audit.happened(conn, "retry", self.id, after)
 
     async def _round(self) -> None:
         await self._mind_the_clock()
@@ -289,6 +273,7 @@ class Dispatcher:
         if isinstance(outcome, Refused):
             return parked(item, outcome.why[:REASON_MAX], outcome.code)
         now = self._now()
+        self.late += sent.late
         self._acknowledged = (outcome.code, now)
         return Result(item=item, state=State.DELIVERED, code=outcome.code, unpin=True, sent=sent, at=now)
 

@@ -215,6 +215,16 @@ def test_an_edit_never_changes_the_patient_silently(wardlink: Wardlink, sent: Pa
     assert told["edits"][0]["patient_changed"] == "band swapped"
 
 
+def test_without_a_file_the_persons_own_editor_opens(
+    wardlink: Wardlink, sent: Path, again: Callable[[], list[Outgoing]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL", "sed -i s/PULS_OXIM_SAT_O2/MENDED/")
+    said = wardlink("queue", "edit", "2", "--reason", "ticket 89", "-c", sent)
+    assert said.code == 0, said.err
+    (out,) = again()
+    assert b"^MDC_MENDED^" in out.body
+
+
 def test_an_edit_that_changes_nothing_is_no_edit(wardlink: Wardlink, sent: Path) -> None:
     text = wardlink("queue", "show", "2", "--message", "-c", sent).out
     said = wardlink("queue", "edit", "2", "--reason", "x", "--file", "-", "-c", sent, stdin=text.encode())

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from gateway.deliver.destination import Accepted, Outcome, Outgoing
-from gateway.deliver.dispatch import POLL_S, Dispatcher
+from gateway.deliver.dispatch import Dispatcher
 from gateway.deliver.messages import Renderer
+from gateway.deliver.watch import POLL_S
 from gateway.model import Category, DeviceIdentity, Entry, Kind, Observation, Report, Subject
 from gateway.patients.acts import associate, release
 from gateway.settings.dispatch import DispatchSettings

@@ -306,8 +306,9 @@ async def test_what_is_sent_late_says_so_where_the_destination_wants_it(bench: B
     await bench.wears("D1", "A")
     await bench.keep("D1", "1", minute=44)  # the clock stands at 60 minutes
     await bench.keep("D1", "2", minute=46)
-    async with bench.sending(DispatchSettings(mark_late=mark, late_after_s=900), renderer=marking):
+    async with bench.sending(DispatchSettings(mark_late=mark, late_after_s=900), renderer=marking) as dispatcher:
         await bench.clock.quiet()
+        assert dispatcher.late == 1
         bench.clock.time = bench.clock.time.replace(hour=23)
         await bench.replay(State.DELIVERED)
         await bench.clock.quiet()
