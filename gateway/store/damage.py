@@ -12,6 +12,8 @@ _NO_TEXT = "Could not decode to UTF-8"
 
 def is_damage(error: BaseException | None) -> bool:
     """Whether `error` says that the journal gave back what was never written."""
+    if isinstance(error, UnicodeDecodeError):  # SQLite quotes a damaged schema in its message, and Python cannot read that
+        return True
     if not isinstance(error, sqlite3.Error):
         return False
     return getattr(error, "sqlite_errorname", "").startswith(_DAMAGE) or is_text_damage(error)

@@ -87,7 +87,7 @@ def _fault(folder: Path, beside: wal.Log, *, thoroughly: bool) -> str:
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as conn:
             return _sanity(conn) or (_everything(conn) if thoroughly else "")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if is_damage(error) or not isinstance(error, sqlite3.OperationalError):
             return str(error)
         raise StoreError(f"cannot read the journal {path}: {error}") from error

@@ -150,7 +150,7 @@ def _from_trees(conn: sqlite3.Connection, source: Path, known: Sequence[Shape], 
                 _from_tree(conn, old, shape, done)
             for table, number in _read(old, _NUMBERED) or ():
                 done.number(str(table), number)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
             raise
         log.warning("the trees of the damaged journal cannot be followed (%s): its leaves are read one by one", error)

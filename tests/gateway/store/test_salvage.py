@@ -245,6 +245,18 @@ async def test_pages_damaged_at_random(
     )
 
 
+async def test_whatever_byte_of_the_schema_is_no_text(
+    sound: tuple[Path, Oracle], tmp_path: Path, make_report: MakeReport
+) -> None:
+    folder, oracle = sound
+    data = (folder / database.FILE).read_bytes()
+    for at in range(2000, PAGE, 131):
+        copy = tmp_path / f"byte-{at}"
+        shutil.copytree(folder, copy)
+        (copy / database.FILE).write_bytes(data[:at] + b"\xef" + data[at + 1 :])
+        await check(copy, oracle, set(oracle.payloads), make_report)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 async def test_a_file_that_was_cut_short(sound: tuple[Path, Oracle], make_report: MakeReport, share: float) -> None:
     folder, oracle = sound
