@@ -193,8 +193,7 @@ class Dispatcher:
         await self._wait(self._work, min(waits, default=None))
 
     async def _deliver(self, batch: Batch) -> None:
-        now = self._now()
-        jobs = self._jobs = [self._preparation.job(item, now) for item in batch.items]
+        jobs = self._jobs = await self._preparation.jobs(batch.items, self._now())
         await self._pin(jobs)
         failed: set[str] = set()
         for job in jobs:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +20,9 @@ from gateway.store.items import Item, Pin, Result, State
 from gateway.store.times import to_text
 
 log = logging.getLogger(__name__)
+
+RENDERED_A_TURN = 4
+"""Messages rendered in one turn of the event loop: some 0.2 ms here, 1 or 2 ms on a slow core; a turn costs 0.02 ms."""
 
 HOLDABLE = frozenset({Category.VITALS, Category.EVENTS, Category.WAVEFORMS})
 """What means nothing without a patient; lab and QC results travel on their specimen id."""
@@ -58,6 +63,15 @@ class Preparation:
     def __init__(self, destination_id: str, renderer: Renderer, settings: DispatchSettings) -> None:
         self._id, self._renderer, self._settings = destination_id, renderer, settings
         self._late_after = timedelta(seconds=settings.late_after_s)
+
+    async def jobs(self, items: Sequence[Item], now: datetime) -> list[Job]:
+        """Those of a batch. The devices get turns between: rendering a whole batch would keep them waiting for it."""
+        found: list[Job] = []
+        for item in items:
+            found.append(self.job(item, now))
+            if len(found) % RENDERED_A_TURN == 0:
+                await asyncio.sleep(0)
+        return found
 
     def job(self, item: Item, now: datetime) -> Job:
         """The item's message; or why it has none."""

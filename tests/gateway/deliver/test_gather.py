@@ -1,4 +1,4 @@
-"""What comes shortly after another goes out together with what comes then; the first after a quiet time does not wait."""
+"""What comes shortly after another goes out together with it; the first after a quiet time does not wait, nor do devices."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from gateway.deliver.destination import Accepted, Outcome, Outgoing
 from gateway.deliver.dispatch import Dispatcher
+from gateway.deliver.job import RENDERED_A_TURN
 from gateway.model import Entry, Subject
 from gateway.settings.dispatch import DispatchSettings
 from gateway.store import cursors
@@ -100,3 +101,29 @@ async def test_a_backlog_is_not_held_up(bench: Bench, pinned: list[int]) -> None
     await asyncio.wait([task])
     assert len(ward.got) == 9
     assert pinned == [4, 4, 1]
+
+
+async def test_devices_get_turns_while_a_batch_is_rendered(bench: Bench) -> None:
+    log: list[str] = []
+
+    def written(entry: Entry, subject: Subject | None) -> Outgoing:
+        log.append("rendered")
+        return plain(entry, subject)
+
+    async def device() -> None:
+        while True:
+            log.append("device")
+            await asyncio.sleep(0)
+
+    ward, count = Ward(), 5 * RENDERED_A_TURN + 1
+    await bench.wears("D1", "A")
+    await bench.keep("D1", *map(str, range(count)))
+    dispatcher = Dispatcher(bench.journal, "engine", ward, written, poll=ward.poll)
+    tasks = [asyncio.create_task(dispatcher.run()), asyncio.create_task(device())]
+    await ward.until(lambda: len(ward.got) == count)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    runs = [len(run.split()) for run in " ".join(log).split("device") if run.strip()]
+    assert sum(runs) == count
+    assert max(runs) == RENDERED_A_TURN
