@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.errors import ConfigError, StoreError
@@ -34,7 +34,7 @@ def connect(folder: Path) -> sqlite3.Connection:
     swap.refuse(folder)
     path = folder / FILE
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        _make(path)
         conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"cannot open the journal {path}: {error}") from error
@@ -44,6 +44,16 @@ def connect(folder: Path) -> sqlite3.Connection:
         conn.close()
         raise StoreError(f"cannot use the journal {path}: {error}") from error
     return conn
+
+
+def _make(path: Path) -> None:
+    """An empty file for its owner alone, where there is none.
+
+    A file that is there is never opened beside SQLite: closing it would drop all locks that this process has on it (fcntl(2)),
+    and the next command of another process that ends would take itself for the last, and delete the log that we write to.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def _set_pragmas(conn: sqlite3.Connection) -> None:

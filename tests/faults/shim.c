@@ -210,9 +210,20 @@ static int synced(int fd, long call) {
 int fsync(int fd) { return synced(fd, SYS_fsync); }
 int fdatasync(int fd) { return synced(fd, SYS_fdatasync); }
 
+/* Whoever has the file open writes to the file, not to the name: it is called `to` now, or (NULL) by no name at all. */
+static void renamed(const char *from, const char *to) {
+    for (int fd = 0; fd < FILES; fd++) {
+        if (watched[fd] == NULL || strcmp(watched[fd], from) != 0) continue;
+        forget(fd);
+        if (to != NULL) watched[fd] = strdup(to);
+    }
+}
+
 /* `path` as one below the folder; the processes here name their files by absolute paths. */
 static int removed(const char *path, int result) {
-    if (result == 0 && below(path) != NULL) note('U', below(path), 0, NULL, 0);
+    if (result != 0 || below(path) == NULL) return result;
+    note('U', below(path), 0, NULL, 0);
+    renamed(below(path), NULL);
     return result;
 }
 int unlink(const char *path) {
@@ -231,7 +242,10 @@ int remove(const char *path) {
 int rename(const char *from, const char *to) {
     if (below(from) != NULL) act('R');
     int result = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
-    if (result == 0 && below(from) != NULL && below(to) != NULL) note('R', below(from), 0, below(to), strlen(below(to)));
+    if (result != 0 || below(from) == NULL || below(to) == NULL) return result;
+    note('R', below(from), 0, below(to), strlen(below(to)));
+    renamed(below(to), NULL);
+    renamed(below(from), below(to));
     return result;
 }
 
