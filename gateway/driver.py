@@ -6,7 +6,7 @@ the maker's codes to terms and the numbering of OBX-4, which follows the order o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -20,6 +20,7 @@ from gateway.errors import ConfigError
 from gateway.model import (
     Category,
     DeviceIdentity,
+    Inquiry,
     Kind,
     Location,
     Method,
@@ -28,11 +29,13 @@ from gateway.model import (
     Place,
     Report,
     Validity,
+    WorkOrder,
     decimal_text,
 )
 from protocols.sansio import Codec, Message, Timed
 
 __all__ = [
+    "Answer",
     "Channel",
     "Context",
     "Driver",
@@ -40,6 +43,7 @@ __all__ = [
     "Mds",
     "Metric",
     "Options",
+    "Ordering",
     "Vmd",
 ]
 
@@ -290,6 +294,28 @@ class Context(Generic[OptionsT]):
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A message to a device, and the orders that it tells: those are done with once the device has acknowledged it."""
+
+    text: bytes
+    orders: tuple[WorkOrder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering(Generic[P, OptionsT]):
+    """How devices of a driver ask for orders and are told them; their codec is a sansio.Sending. All three are pure.
+
+    `asks(message, context)`: what a message asks for, None when it asks for nothing. `answer(message, orders, context, at)`: what
+    is sent at `at`, also when there are no orders; without a message it is a worklist that nobody asked for.
+    `worklists(options)`: whether the device is sent those.
+    """
+
+    asks: Callable[[Message[P], Context[OptionsT]], Inquiry | None]
+    answer: Callable[[Message[P] | None, Sequence[WorkOrder], Context[OptionsT], datetime], Answer]
+    worklists: Callable[[OptionsT], bool]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver(Generic[P, OptionsT]):
     """A device type: what it is, how its line is set, how its bytes become reports.
@@ -310,6 +336,7 @@ class Driver(Generic[P, OptionsT]):
     line: LineSettings | None = None
     silence_s: float | None = None
     profiles: Path | None = None
+    ordering: Ordering[P, OptionsT] | None = None
     version: str = "1"
 
     def context(

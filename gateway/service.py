@@ -29,6 +29,7 @@ from gateway.metrics.families import families
 from gateway.metrics.rates import Rates
 from gateway.metrics.server import Endpoint
 from gateway.notify import notify, patiently
+from gateway.orders.book import Book
 from gateway.reload import Plan
 from gateway.reloader import SETTLE_S, Reloader
 from gateway.routes import Routes
@@ -54,6 +55,7 @@ class Service:
         self._crew: Crew
         self._routes: Routes
         self._supervisor: Supervisor
+        self._orders: Book
         self._changeover: Changeover
         self._rates = Rates(self._counted)
 
@@ -134,7 +136,8 @@ class Service:
         stack.push_async_callback(self._crew.close)
         self._routes = Routes(self._crew)
         stack.push_async_callback(self._routes.close)
-        self._supervisor = Supervisor(self._journal)
+        self._orders = Book(self._journal)
+        self._supervisor = Supervisor(self._journal, orders=self._orders)
         stack.push_async_callback(self._supervisor.close)
         self._changeover = Changeover(self._journal, self._routes, self._supervisor)
 
@@ -192,8 +195,9 @@ class Service:
         while True:
             try:
                 await self._journal.prune(datetime.now(UTC) - timedelta(days=self.settings.gateway.keep_days))
+                await self._orders.forget()
             except StoreError as error:
-                log.warning("old reports could not be forgotten: %s", error)
+                log.warning("old reports and orders could not be forgotten: %s", error)
             await asyncio.sleep(PRUNE_S)
 
 

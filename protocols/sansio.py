@@ -79,7 +79,22 @@ class Note:
     what: str
 
 
-Event: TypeAlias = Message[P] | Fragment | Incomplete | BadFrame | Note
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was given to `Sending.send` under this token: the device has it."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What was given to `Sending.send` under this token: it was given up. `reason` is a short fixed phrase."""
+
+    token: int
+    reason: str
+
+
+Event: TypeAlias = Message[P] | Fragment | Incomplete | BadFrame | Note | Sent | Unsent
 
 
 class Codec(Protocol[P_co]):
@@ -115,6 +130,24 @@ class Codec(Protocol[P_co]):
 
     def end(self, now: float) -> Sequence[Event[P_co]]:
         """The link went down or the file ended: return what that leaves incomplete."""
+        ...
+
+
+@runtime_checkable
+class Sending(Protocol):
+    """A codec that can send its device a message of its own accord, when the line allows it."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether nothing is under way on the line and nothing waits to be sent."""
+        ...
+
+    def send(self, text: bytes, now: float) -> int:
+        """Send `text`, the message's own bytes, as soon as the line is free; the token of the Sent or Unsent that follows."""
+        ...
+
+    def withdraw(self, token: int) -> None:
+        """Do not send it any more; what is on its way is finished. An unknown token is ignored, no event follows."""
         ...
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from drivers.lab import about, results
+from drivers.lab import about, orders, results
 from drivers.lab.alignment import aligned
 from drivers.lab.identity import content_identity
 from drivers.lab.message_tree import Result, Specimen, Tree, grow
@@ -20,9 +20,9 @@ from drivers.lab.profile import AstmOptions
 from drivers.lab.results import scope_of
 from drivers.lab.rules import Policy
 from drivers.lab.times import device_time
-from gateway.driver import Context, Driver, LineSettings
+from gateway.driver import Context, Driver, LineSettings, Ordering
 from gateway.model import Category, Kind, Observation, Report, Validity
-from protocols.astm.link import Receiver
+from protocols.astm.line import Line
 from protocols.astm.records import AstmMessage, Record
 from protocols.sansio import Codec, Message
 
@@ -32,8 +32,8 @@ AstmContext: TypeAlias = Context[AstmOptions]
 
 
 def codec(options: AstmOptions) -> Codec[AstmMessage]:
-    """The receiving side of the line, set as the profile says."""
-    return Receiver(options.link_profile())
+    """The line, set as the profile says."""
+    return Line(options.link_profile(), options.orders.send_profile())
 
 
 def interpret(message: Message[AstmMessage], context: AstmContext) -> Iterator[Report]:
@@ -171,8 +171,8 @@ def _oddities(body: AstmMessage, tree: Tree) -> tuple[str, ...]:
 
 
 def _tell_of_queries(tree: Tree, context: AstmContext) -> None:
-    if tree.queries and context.changed("host query", "asked"):
-        _LOG.info("%s asks for orders (host query); it is acknowledged, no orders are sent to it", context.device.id)
+    if tree.queries and not context.options.orders.answer and context.changed("host query", "asked"):
+        _LOG.info("%s asks for orders (host query); its profile says orders.answer = false: none are sent", context.device.id)
 
 
 DRIVER = Driver(
@@ -185,4 +185,5 @@ DRIVER = Driver(
     interpret=interpret,
     line=LineSettings(baud=9600, bits=8, parity="N", stop=1),
     profiles=Path(__file__).parent / "analyzers",
+    ordering=Ordering(orders.asks, orders.answer, orders.worklists),
 )

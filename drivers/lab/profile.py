@@ -15,7 +15,7 @@ from drivers.lab.values import Reading
 from gateway import terms
 from gateway.driver import Options
 from gateway.model import ABSENT, Kind, Validity
-from protocols.astm.profile import Checksum, FrameEnd, FrameNumbers, LinkProfile, Mode
+from protocols.astm.profile import Checksum, FrameEnd, FrameNumbers, Frames, LinkProfile, Mode, SendProfile
 
 
 def _pattern(text: str) -> str:
@@ -83,6 +83,38 @@ class LinkOptions(Options):
     quiet_s: float = Field(default=_LINE.quiet_s, gt=0)
 
 
+_SENDING = SendProfile()
+
+
+class OrderOptions(Options):
+    """How the analyzer asks for orders and is told them."""
+
+    answer: bool = True
+    download: bool = False
+    specimen: tuple[Annotated[int, Field(ge=1, le=20)], ...] = (2, 3, 1)
+    place: Annotated[str, Field(pattern="^O[.][34]$")] = "O.3"
+    echo: dict[Annotated[str, Field(pattern="^O[.][34]$")], tuple[Annotated[int, Field(ge=1, le=20)], ...]] = Field(
+        default_factory=dict
+    )
+    patient_id: Annotated[str, Field(pattern="^P[.][345]$")] = "P.3"
+    code: int = Field(default=0, ge=0, le=20)
+    tests: dict[str, str] = Field(default_factory=dict)
+    one_test_a_record: bool = False
+    action: Annotated[str, Field(pattern="^[A-Z]?$")] = "N"
+    cancel: Annotated[str, Field(pattern="^[A-Z]?$")] = "C"
+    report_type: Annotated[str, Field(pattern="^[A-Z]?$")] = ""
+    meaning: tuple[str, ...] = ()
+    end: Annotated[str, Field(pattern="^[FN]$")] = "F"
+    none: Annotated[str, Field(pattern="^[YZ]?$")] = ""
+    frames: Frames = _SENDING.frames
+    frame_text: int = Field(default=_SENDING.frame_text, ge=16, le=63_993)
+    patience_s: float = Field(default=_SENDING.patience_s, gt=0)
+
+    def send_profile(self) -> SendProfile:
+        """The same in the protocol's own words, as far as it is about the line."""
+        return SendProfile(frames=self.frames, frame_text=self.frame_text, patience_s=self.patience_s)
+
+
 class AnalyteOptions(Options):
     """What a profile knows of one code, as `code` and `code_pattern` leave it."""
 
@@ -123,6 +155,7 @@ class AstmOptions(Options):
     source: str = ""
 
     link: LinkOptions = LinkOptions()
+    orders: OrderOptions = OrderOptions()
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
 
     model: Sources = sources("H.5.1", "H.9.1")

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.acquire.asking import Asking
 from gateway.acquire.backoff import Backoff
 from gateway.acquire.clock import Clock
 from gateway.acquire.status import DeviceStatus, State
@@ -18,7 +19,7 @@ from gateway.driver import Context
 from gateway.errors import StoreError, place
 from gateway.model import Category, Report
 from gateway.thinning import Policy
-from protocols.sansio import BadFrame, Codec, Event, Fragment, Incomplete, Message, Note
+from protocols.sansio import BadFrame, Codec, Event, Fragment, Incomplete, Message, Note, Sent, Unsent
 
 _log = logging.getLogger(__name__)
 
@@ -73,8 +74,10 @@ class Intake:
         backoff: Backoff,
         thinning: Thinning,
         turns: Turns,
+        asking: Asking,
         on_kept: OnKept | None = None,
     ) -> None:
+        self._asking = asking
         self._context, self._codec, self._keeper, self._clock = context, codec, keeper, clock
         self._status, self._send, self._backoff, self._thinning = status, send, backoff, thinning
         self._turns, self._on_kept = turns, on_kept
@@ -105,13 +108,15 @@ class Intake:
                 counts[f"bad: {event.reason}"] += 1
             elif isinstance(event, Note):
                 counts[f"note: {event.what}"] += 1
+            elif isinstance(event, Sent | Unsent):
+                await self._asking.settle(event)
             else:
                 await self._keep(waiting)
                 waiting = []
                 await self._keep_part(event)
         await self._keep(waiting)
         for what, n in counts.items():
-            await self._count(what, n)
+            await self.count(what, n)
 
     async def _keep(self, messages: list[Message[Any]]) -> None:
         """One commit for all of them. When it fails, the device that waits is refused; what nobody sends again is held."""
@@ -129,7 +134,7 @@ class Intake:
                 return
             self._codec.reject(token)
             await self._send()
-            await self._count("rejected")
+            await self.count("rejected")
             self._thinning.forget(kept[-1])
             if rest := [report for reports in kept[:-1] for report in reports]:
                 await self._hold(lambda: self._commit(rest, ends=False))
@@ -137,6 +142,8 @@ class Intake:
         if token is not None:
             self._codec.confirm(token)
             await self._send()
+        for message in messages:
+            await self._asking.heard(message)
 
     async def _keep_part(self, event: Fragment | Incomplete) -> None:
         at = self._context.wall(event.at)
@@ -151,7 +158,7 @@ class Intake:
         except StoreError as error:
             self._holding(error)
             self._codec.reject(event.token)
-            await self._count("rejected")
+            await self.count("rejected")
         else:
             self._fragments = True
             self._working()
@@ -202,15 +209,15 @@ class Intake:
             reports.extend(self._context.driver.interpret(message, self._context))
         except Exception as error:  # noqa: BLE001 - a driver's bug may be anything, and must not stop the device
             reports.append(self._failed(message, error))
-            await self._count("driver failed")
+            await self.count("driver failed")
         if not reports:
-            await self._count("without reading")
+            await self.count("without reading")
         else:
             self._category = reports[0].category
         wanted, dropped = self._thinning.sort(reports, self._keeper.policy)
         for (category, policy), n in dropped.items():
             self._keeper.drop(self._device_id, category, policy, n)
-            await self._count(f"dropped: {policy}", n)
+            await self.count(f"dropped: {policy}", n)
         return wanted
 
     def _failed(self, message: Message[Any], error: Exception) -> Report:
@@ -223,7 +230,8 @@ class Intake:
             _log.error("%s: the driver %s failed: %s", self._device_id, driver, where, exc_info=error, extra=about)
         return self._context.report(message, (), category=self._category, notes=(text,))
 
-    async def _count(self, what: str, n: int = 1) -> None:
+    async def count(self, what: str, n: int = 1) -> None:
+        """Count something on the device's line, in its status and in the journal."""
         self._status.count(what, n)
         try:
             await self._keeper.count(self._device_id, what, n)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gateway.acquire.asking import Asking, OrderPort
 from gateway.acquire.backoff import Backoff
 from gateway.acquire.clock import Clock, Pairing
 from gateway.acquire.intake import Intake, Keeper, OnKept
@@ -27,6 +28,7 @@ class Pump:
     """One device's bytes, connection after connection, through the same codec: it remembers what was said before a reconnect.
 
     `context.wall` must be `pairing.wall`. `random` (0 to 1) spreads retries. `turns` is shared with the other devices.
+    `orders` is where a device that asks is answered from; without it nothing is answered.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Pump:
         on_kept: OnKept | None = None,
         interval_s: float = 0,
         turns: Turns | None = None,
+        orders: OrderPort | None = None,
     ) -> None:
         self._codec, self._link, self._clock, self._pairing, self._status = codec, link, clock, pairing, status
         self._silence_s = context.driver.silence_s
@@ -53,6 +56,14 @@ class Pump:
         self._broken: LinkError | None = None
         self.heard = False
         """Whether the last connection brought a message."""
+        self._asking = Asking(
+            context=context,
+            codec=codec,
+            port=orders,
+            clock=clock,
+            now=lambda: self._time.monotonic(),  # noqa: PLW0108 - not bound now: a recording brings its own clock
+            count=lambda what: self._intake.count(what),  # noqa: PLW0108 - made in the next line
+        )
         self._intake = Intake(
             context=context,
             codec=codec,
@@ -63,6 +74,7 @@ class Pump:
             backoff=Backoff(random),
             thinning=Thinning(interval_s),
             turns=turns or Turns(),
+            asking=self._asking,
             on_kept=on_kept,
         )
 
@@ -81,6 +93,7 @@ class Pump:
 
     def _begin(self, connection: Connection) -> None:
         self._time = connection.clock or self._clock
+        self._asking.live = connection.clock is None
         self._pairing.attach(self._time)
         self._heard_at = self._time.monotonic()
         self._asked, self._broken = False, None
@@ -101,6 +114,7 @@ class Pump:
             if data is not None:
                 self._status.received_bytes += len(data)
                 await self._take(self._codec.receive(data, now), now)
+            await self._asking.look()
             deadline = self._codec.deadline()
             if deadline is not None and deadline <= now:
                 await self._take(self._codec.on_deadline(now), now)
@@ -110,7 +124,7 @@ class Pump:
 
     async def _read(self, connection: Connection) -> bytes | None:
         """Some bytes, b"" at the end, None at a deadline."""
-        due = [at for at in (self._codec.deadline(), self._silent_at()) if at is not None]
+        due = [at for at in (self._codec.deadline(), self._silent_at(), self._asking.due()) if at is not None]
         try:
             async with self._time.timeout(min(due, default=None)):
                 return await connection.read()

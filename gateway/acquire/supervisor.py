@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from random import SystemRandom
 
+from gateway.acquire.asking import OrderPort
 from gateway.acquire.backoff import Backoff
 from gateway.acquire.clock import Clock, Pairing, SystemClock
 from gateway.acquire.intake import Keeper, OnKept
@@ -25,7 +26,7 @@ TRACEBACKS_MAX = 16
 
 
 class Supervisor:
-    """The devices' tasks. `on_kept(reports, ids)` is called after each commit; `random` gives 0 to 1."""
+    """The devices' tasks. `on_kept(reports, ids)` is called after each commit; `random` gives 0 to 1, `orders` answers."""
 
     def __init__(
         self,
@@ -34,8 +35,9 @@ class Supervisor:
         clock: Clock | None = None,
         on_kept: OnKept | None = None,
         random: Callable[[], float] | None = None,
+        orders: OrderPort | None = None,
     ) -> None:
-        self._keeper, self._on_kept = keeper, on_kept
+        self._keeper, self._on_kept, self._orders = keeper, on_kept, orders
         self._clock = clock or SystemClock()
         self._random = random or SystemRandom().random
         self._turns = Turns()
@@ -105,6 +107,7 @@ class Supervisor:
             on_kept=self._on_kept,
             interval_s=station.interval_s,
             turns=self._turns,
+            orders=self._orders,
         )
 
 

@@ -58,3 +58,21 @@ class LinkProfile:
     """Sender's timer for a reply (E1381-95 §6.5.2.3): after it the sender has given up, and a late ACK would mislead it."""
     quiet_s: float = 0.5
     """Silence that settles what the next byte would have told: a missing CR LF, an ENQ or EOT where text was due."""
+
+
+Frames: TypeAlias = Literal["size", "record", "record-etx"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendProfile:
+    """How one analyzer wants to be sent messages. The defaults are E1381-95's own.
+
+    `frames`: "size" cuts anywhere after `frame_text` characters; "record" begins a frame with every record, all but the last
+    ended by ETB; "record-etx" ends each record's frame with ETX.
+    """
+
+    frames: Frames = "size"
+    frame_text: int = 240
+    """Characters of text in a frame (E1381-95 §6.3.1.2: 247 with the overhead)."""
+    patience_s: float = 60.0
+    """After this a message is given up: analyzers wait seconds for an answer, and a worklist is sent again anyway."""

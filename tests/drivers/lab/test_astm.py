@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -484,15 +483,6 @@ def test_manufacturer_records_and_images_may_be_left_out_and_it_is_said(analyzer
     assert len(left.observations) == 1
     assert left.observations[0].notes == ()
     assert left.notes == ("images left out by the profile: 1", "manufacturer records left out by the profile: 1")
-
-
-def test_a_query_gives_no_report_and_is_logged_once_without_its_ids(analyzer: Any, caplog: pytest.LogCaptureFixture) -> None:
-    device = analyzer()
-    with caplog.at_level(logging.INFO, "wardlink.drivers.astm"):
-        assert device.read(H, "Q|1|^SYN-1||ALL||||||||O") == []
-        assert device.read(H, "Q|1|^SYN-2||ALL||||||||O") == []
-    assert len(caplog.records) == 1
-    assert "SYN" not in caplog.text
 
 
 def test_hl7_in_astm_frames_is_an_event_not_nothing(analyzer: Any) -> None:

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from drivers.lab.astm import DRIVER
-from drivers.lab.profile import AnalyteOptions, AstmOptions, LinkOptions
-from drivers.lab.results import is_loinc
+from drivers.lab.meaning import is_loinc
+from drivers.lab.profile import AnalyteOptions, AstmOptions, LinkOptions, OrderOptions
 from gateway import terms
 from protocols.astm.profile import LinkProfile
 
@@ -61,7 +61,7 @@ def test_a_profile_says_its_models_its_source_and_only_known_codes(path: Path) -
         assert terms.analyte(options.maker, analyte.term or code, analyte.unit or None) is not None
 
 
-@pytest.mark.parametrize("schema", [AstmOptions, LinkOptions, AnalyteOptions], ids=lambda schema: schema.__name__)
+@pytest.mark.parametrize("schema", [AstmOptions, LinkOptions, AnalyteOptions, OrderOptions], ids=lambda schema: schema.__name__)
 def test_every_key_of_a_profile_is_explained(schema: type[AstmOptions]) -> None:
     page = PAGE.read_text("utf-8")
     assert [key for key in schema.model_fields if f"`{key}`" not in page] == []

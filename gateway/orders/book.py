@@ -1,0 +1,34 @@
+"""The order cache as devices' tasks ask it: a read of the journal's database, and a note of who was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from gateway.model import Inquiry, WorkOrder
+from gateway.store import orders
+from gateway.store.journal import Journal
+from gateway.store.times import utc_now
+
+
+class Book:
+    """The orders in a journal; `now` is the wall clock."""
+
+    def __init__(self, journal: Journal, now: Callable[[], datetime] = utc_now) -> None:
+        self._journal, self._now = journal, now
+
+    async def find(self, asked: Inquiry, device_id: str) -> Sequence[WorkOrder]:
+        """What a device asks for."""
+        return await self._journal.read(lambda conn: orders.find(conn, asked, device_id, self._now()))
+
+    async def waiting(self, device_id: str) -> Sequence[WorkOrder]:
+        """What a device that is sent worklists was not told yet."""
+        return await self._journal.read(lambda conn: orders.waiting(conn, device_id, self._now()))
+
+    async def told(self, said: Sequence[WorkOrder], device_id: str) -> None:
+        """The device has acknowledged these."""
+        await self._journal.write(lambda tx: orders.told(tx.conn, said, device_id, self._now()))
+
+    async def forget(self) -> int:
+        """Delete orders that are too old to be answered; how many."""
+        return await self._journal.write(lambda tx: orders.forget(tx.conn, self._now()))
