@@ -10,11 +10,11 @@ from itertools import islice
 from drivers.lab import values
 from drivers.lab.hl7_profile import Hl7LabOptions
 from drivers.lab.hl7_tree import NULL, Result, Scope, first, read
+from drivers.lab.meaning import meaning
 from drivers.lab.places import FIELD_MAX
-from drivers.lab.results import NOTES_MAX, credible
+from drivers.lab.results import NOTES_MAX
 from drivers.lab.times import device_time
 from drivers.lab.values import NO_VALUE, Value, shown
-from gateway import terms
 from gateway.model import Kind, Observation, Validity
 from protocols.hl7v2.message import Segment
 
@@ -31,25 +31,26 @@ def observe(
     scope = {**around, "OBX": obx}
     code = _code(obx, options)
     found, extra = _value(obx, code, options)
-    unit, vendor_unit = _unit(obx, code, options)
-    loinc, unit, doubt = _loinc(scope, code, unit, options, sender=sender)
+    means = meaning(
+        code, [_unit(obx)], options, maker=options.maker or sender, specimen=_specimen(scope, options), claims=_claims(obx)
+    )
     status, validity = _state(obx, found, options)
-    numeric = found.kind is Kind.NUMERIC or (found.text is None and (unit is not None or obx.text(2) == "NM"))
+    numeric = found.kind is Kind.NUMERIC or (found.text is None and (means.unit is not None or obx.text(2) == "NM"))
     return Observation(
         kind=Kind.NUMERIC if numeric else Kind.TEXT,
         vendor_code=code,
         vendor_text=_text(obx, code),
         value=found.text,
-        loinc=loinc,
-        unit=unit,
-        vendor_unit=vendor_unit,
+        loinc=means.loinc,
+        unit=means.unit,
+        vendor_unit=means.vendor_unit,
         comparator=found.comparator,
         validity=validity,
         status=status,
         flags=_flags(obx, options),
         range=values.interval(obx.text(7).strip(), decimal_comma=options.decimal_comma)[: values.TEXT_MAX],
         time=_time(scope, options, localise),
-        notes=(*extra, *doubt, *notes(result.attached)),
+        notes=(*extra, *means.doubts, *notes(result.attached)),
         operator=obx.text(16).strip()[:FIELD_MAX],
         sub_id=obx.text(4).strip()[: values.TEXT_MAX],
     )
@@ -130,32 +131,19 @@ def _structured(parts: list[str], options: Hl7LabOptions) -> Value:
     return values.value(f"{comparator}{number}", options.reading)
 
 
-def _unit(obx: Segment, code: str, options: Hl7LabOptions) -> tuple[str | None, str]:
-    said = next(filter(None, (obx.text(6, n).strip() for n in (1, 2))), "")[:FIELD_MAX]
-    known = options.analytes.get(code)
-    stated = (known.unit or None) if known is not None else None
-    if said in options.units:
-        return options.units[said] or stated, said
-    if not said or said == NULL:
-        return stated, ""
-    spelling = terms.spelling(said)
-    return (spelling.ucum if spelling is not None else None), said
+def _unit(obx: Segment) -> str:
+    said = next(filter(None, (obx.text(6, n).strip() for n in (1, 2))), "")
+    return "" if said == NULL else said
 
 
-def _loinc(
-    scope: Scope, code: str, unit: str | None, options: Hl7LabOptions, *, sender: str
-) -> tuple[str | None, str | None, tuple[str, ...]]:
-    """The LOINC, the unit as it is written beside it, and a doubt: the terms decide, what the analyzer claims is checked."""
-    obx, known = scope["OBX"], options.analytes.get(code)
+def _claims(obx: Segment) -> list[str]:
+    """The LOINCs that OBX-3 names."""
+    return [obx.text(3, n).strip() for n in (1, 4) if obx.text(3, n + 2).strip().upper() in _LOINC_SYSTEMS]
+
+
+def _specimen(scope: Scope, options: Hl7LabOptions) -> str:
     said = first(scope, options.specimen_type)
-    specimen = options.specimens.get(said, said) or options.specimen
-    analyte = terms.analyte(options.maker or sender, (known.term if known is not None else "") or code, unit, specimen=specimen)
-    if analyte is not None:
-        return analyte.loinc.code, unit and analyte.ucum, ()
-    claims = [obx.text(3, n).strip() for n in (1, 4) if obx.text(3, n + 2).strip().upper() in _LOINC_SYSTEMS]
-    good = next((claim for claim in claims if credible(claim, unit)), None)
-    doubts = () if good else tuple(f"the device says LOINC {claim[:FIELD_MAX]}, which is not used" for claim in claims if claim)
-    return good, unit, doubts
+    return options.specimens.get(said, said) or options.specimen
 
 
 def _state(obx: Segment, found: Value, options: Hl7LabOptions) -> tuple[str, Validity]:

@@ -8,11 +8,11 @@ from datetime import datetime
 from itertools import islice
 
 from drivers.lab import values
+from drivers.lab.meaning import meaning
 from drivers.lab.places import FIELD_MAX
 from drivers.lab.poct1a_profile import Poct1aOptions
-from drivers.lab.results import NOTES_MAX, credible
+from drivers.lab.results import NOTES_MAX
 from drivers.lab.values import NO_VALUE, Value, shown
-from gateway import terms
 from gateway.model import Kind, Method, Observation, Validity
 from protocols.poct1a.message import Field, Object
 
@@ -52,18 +52,18 @@ def observe(
     code = said.v[:FIELD_MAX]
     quantity = obs.field("OBS.value", "OBS.qn_value", "OBS.qualitative_value") or Field("", "")
     found = _value(obs, code, options)
-    unit, vendor_unit = _unit(quantity, code, options)
-    loinc, unit, doubt = _loinc(said, unit, options, specimen=specimen, sender=sender)
+    claims = [one.v for one in (said, *said.translations) if one.system.upper() in _LOINC_SYSTEMS]
+    means = meaning(code, [quantity.unit], options, maker=options.maker or sender, specimen=specimen, claims=claims)
     status, validity = _state(obs, found)
-    numeric = found.kind is Kind.NUMERIC or (found.text is None and unit is not None)
+    numeric = found.kind is Kind.NUMERIC or (found.text is None and means.unit is not None)
     return Observation(
         kind=Kind.NUMERIC if numeric else Kind.TEXT,
         vendor_code=code,
         vendor_text=said.display[:FIELD_MAX],
         value=found.text,
-        loinc=loinc,
-        unit=unit,
-        vendor_unit=vendor_unit,
+        loinc=means.loinc,
+        unit=means.unit,
+        vendor_unit=means.vendor_unit,
         comparator=found.comparator,
         validity=validity,
         status=status,
@@ -71,7 +71,7 @@ def observe(
         range=_interval(obs.value("OBS.normal_lo-hi_limit", "OBS.normal_lo_hi_limit")),
         method=_METHODS.get(obs.value("OBS.method_cd").upper(), Method.AUTO_MEASURED),
         time=moment(obs.value("OBS.observation_dttm"), localise) or measured,
-        notes=(*_extra(obs, quantity), *doubt, *notes(obs, options)),
+        notes=(*_extra(obs, quantity), *means.doubts, *notes(obs, options)),
     )
 
 
@@ -100,33 +100,6 @@ def _extra(obs: Object, quantity: Field) -> tuple[str, ...]:
     refused = {"D": "discarded", "R": "rejected"}.get(obs.value("OBS.status_cd").upper(), "")
     told = (words, critical and f"critical limits: {critical}", refused and f"{refused} on the device")
     return tuple(shown(text) for text in told if text)
-
-
-def _unit(quantity: Field, code: str, options: Poct1aOptions) -> tuple[str | None, str]:
-    said = quantity.unit[:FIELD_MAX]
-    known = options.analytes.get(code)
-    stated = (known.unit or None) if known is not None else None
-    if said in options.units:
-        return options.units[said] or stated, said
-    if not said:
-        return stated, said
-    spelling = terms.spelling(said)
-    return (spelling.ucum if spelling is not None else None), said
-
-
-def _loinc(
-    said: Field, unit: str | None, options: Poct1aOptions, *, specimen: str, sender: str
-) -> tuple[str | None, str | None, tuple[str, ...]]:
-    """The LOINC, the unit as it is written beside it, and a doubt: the terms decide, what the device claims is checked."""
-    code = said.v[:FIELD_MAX]
-    known = options.analytes.get(code)
-    analyte = terms.analyte(options.maker or sender, (known.term if known is not None else "") or code, unit, specimen=specimen)
-    if analyte is not None:
-        return analyte.loinc.code, unit and analyte.ucum, ()
-    claims = [one.v for one in (said, *said.translations) if one.system.upper() in _LOINC_SYSTEMS]
-    good = next((claim for claim in claims if credible(claim, unit)), None)
-    doubts = () if good else tuple(f"the device says LOINC {claim}, which is not used" for claim in claims)
-    return good, unit, doubts
 
 
 def _state(obs: Object, found: Value) -> tuple[str, Validity]:

@@ -8,14 +8,13 @@ from datetime import datetime
 from itertools import islice
 
 from drivers.lab import values
+from drivers.lab.meaning import meaning
 from drivers.lab.message_tree import Result
 from drivers.lab.places import FIELD_MAX, Scope, Sources, first, read
 from drivers.lab.profile import AstmOptions
 from drivers.lab.times import device_time
 from drivers.lab.values import Value, shown
-from gateway import terms
 from gateway.model import Kind, Method, Observation, Validity
-from gateway.terms import properties
 from protocols.astm.records import Record
 
 SUB_ID_MAX = 80
@@ -37,20 +36,21 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
     scope = {**around, "R": record}
     code, rest, device_loinc = identify(record, 3, options)
     found, others = _withheld(record, options) or _value(record, code, options)
-    unit, vendor_unit = _unit(record, code, options)
-    unknown = bool(vendor_unit) and unit is None and vendor_unit not in options.units
-    loinc, unit, doubt = _loinc(code, unit, device_loinc, scope, options, unknown=unknown)
+    # "10^9/L" is a unit although it has a component delimiter; Celltac's `10e3/uL^9^1` is a unit with its width and decimals.
+    units = (record.field(5).strip(), record.component(5, 1))
+    claims = (device_loinc,) if device_loinc else ()
+    means = meaning(code, units, options, maker=_maker(scope, options), specimen=_specimen(scope, options), claims=claims)
     status, validity = _state(scope, found, options)
     interval, more = values.reference_range(record, 6, decimal_comma=options.decimal_comma)
-    numeric = found.kind is Kind.NUMERIC or (found.text is None and (unit is not None or loinc is not None))
+    numeric = found.kind is Kind.NUMERIC or (found.text is None and (means.unit is not None or means.loinc is not None))
     return Observation(
         kind=Kind.NUMERIC if numeric else Kind.TEXT,
         vendor_code=code,
         vendor_text=record.component(3, options.name).strip()[:FIELD_MAX] if options.name else "",
         value=found.text,
-        loinc=loinc,
-        unit=unit,
-        vendor_unit=vendor_unit,
+        loinc=means.loinc,
+        unit=means.unit,
+        vendor_unit=means.vendor_unit,
         comparator=found.comparator,
         validity=validity,
         status=status,
@@ -58,7 +58,7 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
         range=interval,
         method=Method.AUTO_MEASURED,
         time=_time(scope, options.result_time, localise),
-        notes=(*(shown(other) for other in others), *more, *doubt, *notes(result.attached, options)),
+        notes=(*(shown(other) for other in others), *more, *means.doubts, *notes(result.attached, options)),
         operator=read(scope, "R.11"),
         sub_id=rest,
     )
@@ -82,18 +82,6 @@ def notes(records: Iterable[Record], options: AstmOptions) -> tuple[str, ...]:
     said = (note for record in records for note in _notes(record, options))
     told = tuple(shown(note) for note in islice(filter(None, said), NOTES_MAX + 1))
     return told if len(told) <= NOTES_MAX else (*told[:NOTES_MAX], "more notes are in the raw message")
-
-
-def is_loinc(code: str) -> bool:
-    """Whether a text has the form of a LOINC code and its check digit (mod 10, Luhn) is right."""
-    match = _LOINC.match(code)
-    if match is None:
-        return False
-    total = 0
-    for n, digit in enumerate(reversed(match[1])):
-        doubled = int(digit) * (2 if n % 2 == 0 else 1)
-        total += doubled - 9 if doubled > 9 else doubled
-    return (10 - total % 10) % 10 == int(match[2])
 
 
 def _without_dilution(code: str, pattern: str) -> tuple[str, str]:
@@ -159,48 +147,6 @@ def _is_image(record: Record, code: str, options: AstmOptions) -> bool:
             and values.value(text, options.reading).kind is Kind.TEXT
         )
     )
-
-
-def _unit(record: Record, code: str, options: AstmOptions) -> tuple[str | None, str]:
-    """The unit in UCUM, None where nobody knows it, and what the device wrote.
-
-    "10^9/L" is a unit although it has a component delimiter; Celltac's `10e3/uL^9^1` is a unit with its width and decimals.
-    """
-    said = record.field(5).strip()[:FIELD_MAX]
-    known = options.analytes.get(code)
-    stated = (known.unit or None) if known is not None else None
-    if said in options.units:
-        return options.units[said] or stated, said
-    if not said:
-        return stated, said
-    spelling = terms.spelling(said) or terms.spelling(record.component(5, 1).strip())
-    return (spelling.ucum if spelling is not None else None), said
-
-
-def _loinc(
-    code: str, unit: str | None, claimed: str, scope: Scope, options: AstmOptions, *, unknown: bool
-) -> tuple[str | None, str | None, tuple[str, ...]]:
-    """The LOINC, the unit as it is written beside it, and a doubt.
-
-    The terms decide, but not on a unit that is `unknown`, for a LOINC follows the unit; what the device claims counts only where
-    they are silent, hold that code and its check digit is right.
-    """
-    known = options.analytes.get(code)
-    term = (known.term if known is not None else "") or code
-    analyte = None if unknown else terms.analyte(_maker(scope, options), term, unit, specimen=_specimen(scope, options))
-    if analyte is not None:
-        return analyte.loinc.code, unit and analyte.ucum, ()
-    if not claimed or credible(claimed, unit):
-        return claimed or None, unit, ()
-    return None, unit, (f"the device says LOINC {claimed}, which is not used",)
-
-
-def credible(claimed: str, unit: str | None) -> bool:
-    """Whether a LOINC that a device claims is one the terms hold, with the right check digit and of the unit's class."""
-    held = terms.loinc(claimed) if is_loinc(claimed) else None
-    if held is None:
-        return False
-    return unit is None or terms.dimension(unit) in properties.allowed(held.property, unit)
 
 
 def _maker(scope: Scope, options: AstmOptions) -> str:
