@@ -3,9 +3,7 @@
 WardlinkError
 ├── ConfigError         the administrator: a file, a key, a driver or profile name
 ├── LinkError           cable, port, network: retried with backoff
-├── PeerProtocolError   the other side broke its protocol
 ├── LocalProtocolError  we broke the protocol: our bug
-├── RefusedError        a receiver said no
 ├── ActError            the person acting: what was asked for cannot be so
 └── StoreError          the journal cannot write: stop acknowledging devices
     └── DamagedError    it is damaged: start anew, so that it is salvaged
@@ -35,16 +33,8 @@ class LinkError(WardlinkError):
     """The way to a peer is not there: port absent or busy, connection refused or lost, certificate not accepted."""
 
 
-class PeerProtocolError(WardlinkError):
-    """The peer answered something its protocol does not allow."""
-
-
 class LocalProtocolError(WardlinkError):
     """We asked a codec or a store for something its contract does not allow."""
-
-
-class RefusedError(WardlinkError):
-    """A receiver understood and said no."""
 
 
 class ActError(WardlinkError):

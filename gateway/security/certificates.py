@@ -29,10 +29,6 @@ class Certificate:
     not_before: datetime
     not_after: datetime
 
-    def days_left(self, now: datetime) -> float:
-        """Days until it expires at `now` (aware); negative: days since."""
-        return (self.not_after - now).total_seconds() / 86400
-
     def list_names(self) -> str:
         """The names as a sentence lists them."""
         shown = ", ".join(self.names[:NAMES_MAX]) or "no host name at all"

@@ -40,10 +40,6 @@ class Queue:
     held: dict[str, int] = field(default_factory=dict)
     """Device to how many."""
 
-    def oldest_age_s(self, now: datetime) -> float | None:
-        """How long the oldest waiting report has waited, in seconds."""
-        return None if self.oldest is None else (now - self.oldest).total_seconds()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:

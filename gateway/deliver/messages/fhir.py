@@ -29,11 +29,6 @@ def renderer(settings: FhirMessageSettings, gateway: Gateway) -> Renderer:
     return _Writer(settings, gateway)
 
 
-def not_rendered(report: Report) -> tuple[Observation, ...]:  # noqa: ARG001 - every format has one, and FHIR has room for all
-    """What a Bundle leaves out of a report: nothing."""
-    return ()
-
-
 class _Writer:
     """Report and subject to bytes. Everything it remembers is derived from its arguments, so it is pure to its callers."""
 

@@ -23,11 +23,6 @@ def renderer(settings: LabSettings, gateway: Gateway) -> Renderer:
     return _Writer(settings, gateway)
 
 
-def not_rendered(report: Report) -> tuple[Observation, ...]:
-    """What a lab message leaves out of a report: curves."""
-    return tuple(observation for observation in report.observations if observation.kind is Kind.WAVEFORM)
-
-
 class _Writer:
     """Report and subject to bytes; pure."""
 

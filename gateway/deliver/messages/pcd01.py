@@ -21,11 +21,6 @@ def renderer(settings: Pcd01Settings, gateway: Gateway) -> Renderer:
     return _Writer(settings, gateway)
 
 
-def not_rendered(report: Report) -> tuple[Observation, ...]:
-    """What a PCD-01 message leaves out of a report: waveforms, which are a profile of their own (WCM)."""
-    return tuple(observation for observation in report.observations if observation.kind is Kind.WAVEFORM)
-
-
 class _Writer:
     """Report and subject to bytes. Everything it remembers is derived from its arguments, so it is pure to its callers."""
 

@@ -21,12 +21,6 @@ def test_a_certificate_tells_its_names_its_signer_and_its_life(tmp_path: Path) -
     assert (cert.not_before, cert.not_after) == (NOW - timedelta(days=1), NOW + timedelta(days=30))
 
 
-@pytest.mark.parametrize(("later", "left"), [(timedelta(0), 30), (timedelta(days=29, hours=12), 0.5), (timedelta(days=31), -1)])
-def test_days_left_count_down_and_go_below_nought(tmp_path: Path, later: timedelta, left: float) -> None:
-    cert = certificates.own(make(tmp_path / "pki", now=NOW).client.cert)
-    assert cert.days_left(NOW + later) == left
-
-
 def test_many_names_are_listed_shortly() -> None:
     names = tuple(f"h{n}.example" for n in range(7))
     cert = certificates.Certificate("a", "b", names, NOW, NOW)

@@ -11,7 +11,7 @@ import fhirkit
 import msgspec
 import pytest
 
-from gateway.deliver.messages.fhir import not_rendered, renderer
+from gateway.deliver.messages.fhir import renderer
 from gateway.lint.fhir import lint_fhir
 from gateway.lint.finding import Severity
 from gateway.model import Category, Entry, Gateway, Given, Kind, Method, Observation, Order, Specimen, Subject, Validity
@@ -518,7 +518,3 @@ def test_a_wanted_unit_is_converted_when_listed(analyzer: Any, subject: Subject,
     assert found["valueQuantity"]["code"] == "mmol/L"
     assert float(found["valueQuantity"]["value"]) == pytest.approx(4.996, abs=0.05)
     assert codes(found["code"], LOINC) == ["14749-6"]
-
-
-def test_nothing_is_left_out(oximeter: Any) -> None:
-    assert not_rendered(oximeter().report) == ()
