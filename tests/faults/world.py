@@ -179,6 +179,10 @@ class World:
         log = self.folder / f"{next(self._names)}-{arguments[0]}.log"
         return self._started(Process([WARDLINK, *arguments], log, environment))
 
+    def run_beside(self, command: Sequence[str], name: str) -> Process:
+        """Any command, beside the test; its log is named after `name`."""
+        return self._started(Process(command, self.folder / f"{next(self._names)}-{name}.log"))
+
     def gateway(self, *, wait: bool = True) -> Process:
         """Start the gateway; with `wait`, until it answers for itself."""
         environment = self.shim.mortal if self.shim else None
