@@ -48,6 +48,15 @@ async def power_cut(ward: Ward, dice: random.Random) -> None:
         await ward.gateway_up()
 
 
+async def corrupt_page(ward: Ward, dice: random.Random) -> None:
+    """The gateway dies, and a page of its database is not what was written; what that loses must be said by name."""
+    ward.oracle.gaps = True
+    async with ward.lock, ward.people:
+        await ward.kill()
+        await asyncio.to_thread(ward.damage, dice)
+        await ward.gateway_up()
+
+
 async def standstill(ward: Ward, dice: random.Random) -> None:
     """The process gets no processor for a while."""
     async with ward.lock:
@@ -143,6 +152,7 @@ async def reload(ward: Ward, dice: random.Random) -> None:
 FAULTS: dict[str, Fault] = {
     "kill": kill,
     "power-cut": power_cut,
+    "corrupt-page": corrupt_page,
     "standstill": standstill,
     "disk-full": partial(disk, error=errno.ENOSPC),
     "disk-read-only": partial(disk, error=errno.EROFS),

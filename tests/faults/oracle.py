@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from simulators.receiving.keeping import Row
 from tests.faults.analyzer import Analyzer
@@ -12,7 +13,7 @@ from tests.faults.hl7 import fields, values
 from tests.faults.oximeter import Oximeter, number_of
 
 Rows = Callable[[], Sequence[Row]]
-Account = Mapping[tuple[str, str], Mapping[str, int]]
+Account = Mapping[tuple[str, str], Mapping[str, Any]]
 """The gateway's own statement: its lines by device and destination."""
 SHOWN_MAX = 5
 """Of a long list of faults of one kind, so many are told one by one."""
@@ -59,8 +60,7 @@ class Oracle:
             self._judge_vitals(verdict, account)
         for (device, destination), line in account.items():
             kept = sum(line[key] for key in ("delivered", "waiting", "held", "parked"))
-            dropped = line["dropped"]
-            kept += sum(dropped.values()) if isinstance(dropped, dict) else 0
+            kept += sum(line["dropped"].values()) + sum(line.get("lost", {}).values())
             if kept != line["received"]:
                 verdict.faults.append(f"{device} → {destination}: the statement does not add up: {dict(line)}")
         return verdict
@@ -141,7 +141,7 @@ class Oracle:
             verdict.blame(f"{one.device}: lines in the middle of a connection did not come ({held} are held)", gaps)
 
 
-def _judge_count(verdict: Verdict, device: str, line: Mapping[str, int], took: int) -> None:
+def _judge_count(verdict: Verdict, device: str, line: Mapping[str, Any], took: int) -> None:
     """What the gateway says was delivered against what was taken: more only where an answer was lost and the repeat refused."""
     if line and not line["delivered"] <= took <= line["delivered"] + line["parked"]:
         verdict.faults.append(f"{device}: the gateway says {line['delivered']} delivered, the receiver took {took}")

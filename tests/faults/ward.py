@@ -8,11 +8,12 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from simulators import pki
 from tests.faults.analyzer import Analyzer
-from tests.faults.disk import Disk, build
+from tests.faults.disk import SECTOR, Disk, build
 from tests.faults.oracle import Oracle, Verdict
 from tests.faults.oximeter import Oximeter
 from tests.faults.proxy import Mode, Proxy
@@ -67,8 +68,6 @@ class Ward:
         """Held by who stops or starts the gateway."""
         self.people = asyncio.Lock()
         """Held while a person's command works on the journal: the power must not go while its process lives on."""
-        self.unaccounted = 0
-        """Readings that a damaged journal has lost by name."""
         self._interval_s = interval_s
         self._proxies: dict[str, Proxy] = {}
         self._ports: dict[str, int] = {}
@@ -155,6 +154,15 @@ class Ward:
         shutil.rmtree(self.world.data)
         build(files, self.world.data)
         self._disk = Disk.holding(files)
+
+    def damage(self, dice: random.Random) -> None:
+        """A sector of the database is overwritten with chance; the gateway must be dead."""
+        path = self.world.data / "journal.sqlite3"
+        with path.open("r+b") as file:
+            file.seek(dice.randrange(path.stat().st_size // SECTOR) * SECTOR)
+            file.write(dice.randbytes(SECTOR))
+        self._followed = self.shim.mark("damaged")
+        self._disk = Disk.holding({str(p.relative_to(self.world.data)): p.read_bytes() for p in _files(self.world.data)})
 
     async def _watch_over(self) -> None:
         """What systemd does: a gateway that ends by itself is started again, unless somebody means it to be dead."""
@@ -250,8 +258,9 @@ class Ward:
         """Settle, and let the oracle speak."""
         await self.settle()
         account = await asyncio.to_thread(self.world.account)
-        parked = sum(line["parked"] for line in account.values() if line["destination"] == "lis")
-        return self.oracle.judge(account, undelivered=parked + self.unaccounted)
+        lab = [line for line in account.values() if line["destination"] == "lis"]
+        parked = sum(line["parked"] + sum(line.get("lost", {}).values()) for line in lab)
+        return self.oracle.judge(account, undelivered=parked)
 
     def resume(self) -> None:
         """The devices go on."""
@@ -281,3 +290,8 @@ class Ward:
                 return False
             await asyncio.sleep(pause_s)
         return True
+
+
+def _files(folder: Path) -> list[Path]:
+    """What a disk holds of a folder: no sockets, no shared memory."""
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("-shm")]

@@ -23,7 +23,7 @@ ROUNDS = {
     "receivers that answer badly": (
         "answers-AE", "answers-CR", "silent", "late-ack", "wrong-msa-2", "closes-before-answer", "closes-after-each", "answers-lost",
     ),
-    "a box out of breath, a slow network, a reload in the middle": ("standstill", "slow", "reload", "next-patient", "kill"),
+    "a box out of breath, a slow network, a reload, a damaged page": ("standstill", "slow", "reload", "next-patient", "corrupt-page"),
 }  # fmt: skip
 
 
