@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from simulators.contract import Simulation
+from simulators.contract import Simulation, Simulator
+from simulators.lab.astm_query import QueryingAnalyzer
 from simulators.lab.astm_results import SHAPES, result
 from simulators.lab.astm_sender import Result, Sender
 from simulators.scenario import Scenario
@@ -107,14 +108,26 @@ class AstmSimulator:
         return self._scenario.fault(data, now - (self._origin or 0.0) + self._writes * 1e-4)
 
 
+def _build(scenario: Scenario, options: Mapping[str, str]) -> Simulator:
+    if (query := options.get("query", "no")) not in {"yes", "no"}:
+        raise ValueError(f"query: got {query!r}, expected yes or no")
+    if query == "no":
+        return AstmSimulator(scenario, options)
+    if alien := {"profile", "cut_every"} & set(options) - ({"profile"} if options.get("profile") == "generic" else set()):
+        raise ValueError(f"{', '.join(sorted(alien))}: an analyzer with query=yes is a generic one whose power stays on")
+    return QueryingAnalyzer(scenario, options)
+
+
 SIMULATOR = Simulation(
     id="astm",
     link="tcp-client",
-    build=AstmSimulator,
+    build=_build,
     options_help={
         "profile": f"whose records: {', '.join(SHAPES)}; default generic",
-        "interval_s": "seconds between results; default 30",
-        "count": "results after which the analyzer falls silent; default 0, never",
+        "interval_s": "seconds between results, or specimens that are scanned; default 30",
+        "count": "results or specimens after which the analyzer falls silent; default 0, never",
         "cut_every": "the power fails in the middle of every Nth result; default 0, never",
+        "query": "yes: it asks its host for each specimen, and reports what was ordered; default no",
+        "run_s": "with query=yes: seconds from the answer to the result; default 5",
     },
 )

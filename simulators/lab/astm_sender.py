@@ -99,6 +99,11 @@ class Sender:
             self._enter(_State.ENQUIRED, now + REPLY_S)
 
     @property
+    def active(self) -> bool:
+        """Whether a session of ours is under way: what comes in is a reply to it."""
+        return self._state is not _State.NEUTRAL
+
+    @property
     def halfway(self) -> bool:
         """Whether some of a message's frames, and not all, have been acknowledged."""
         return self._state is _State.TRANSFER and self._at > 0
