@@ -279,7 +279,7 @@ def test_a_wrong_option_is_named(options: dict[str, str], word: str) -> None:
 
 def test_registration_explains_every_option() -> None:
     assert (SIMULATOR.id, SIMULATOR.link) == ("astm", "tcp-client")
-    assert set(SIMULATOR.options_help) == {"profile", "interval_s", "count", "cut_every"}
+    assert set(SIMULATOR.options_help) == {"profile", "interval_s", "count", "cut_every", "query", "run_s"}
 
 
 # The sender by itself, against E1381
