@@ -74,13 +74,11 @@ def list_(
 ) -> None:
     """Orders, the latest first: which analyzer was told of them, and when."""
     with closing(open_reader(running(path).gateway.data)) as conn:
-        found = [_row(one) for one in orders.rows(conn, specimen, every=every)]
+        found = orders.rows(conn, specimen, every=every)
     if as_json:
-        print_json(found)
+        print_json([_row(one) for one in found])
     elif found:
-        table(
-            "", tuple(found[0]), [[" ".join(cell) if isinstance(cell, tuple) else cell for cell in one.values()] for one in found]
-        )
+        table("", ("number", "specimen", "tests", "priority", "only for", "status"), [_shown(one) for one in found])
     else:
         print("no orders" + (f" for the specimen {specimen}" if specimen else ""))
 
@@ -135,6 +133,12 @@ def _tell(done: list[tuple[Command, Outcome]], *, as_json: bool) -> None:
         print(f"order {one.order.placer}{about}: {outcome}")
     if not done:
         print("no orders in it")
+
+
+def _shown(one: Row) -> tuple[str, ...]:
+    order = one.order
+    told = "" if one.sent_at is None else f", told {one.sent_to} {one.sent_at.astimezone():%d %b %H:%M}"
+    return order.placer, order.specimen, " ".join(order.tests), order.priority, order.device, one.status + told
 
 
 def _row(one: Row) -> dict[str, object]:
