@@ -13,10 +13,10 @@ from tests.faults.proxy import Mode
 from tests.faults.ward import DESTINATIONS, Ward
 
 Fault = Callable[[Ward, random.Random], Awaitable[None]]
-LASTS_S = (0.4, 1.8)
+LASTS_S = (0.4, 1.4)
 """How long a fault lasts: longer than an acknowledgement's time-out here (1 s), or shorter."""
-DAYS_S = 5.0
-"""An outage of "days": so many of the backoff's caps (0.4 s) as two hours hold of the usual ten minutes."""
+DAYS_S = 4.0
+"""An outage of "days": so many of the backoff's caps (0.4 s) as a hundred minutes hold of the usual ten minutes."""
 KINDS = {"W": 80, "S": 30, "A": 60, "N": 40, "\0": 200}
 """How many acts of a kind a gateway may live before it is killed; kinds as in shim.c."""
 

@@ -13,7 +13,7 @@ from tests.faults.ward import Ward
 from tests.faults.world import World
 
 SEED = 20261121
-CALM_S = 0.6
+CALM_S = 0.4
 """Between two faults."""
 ROUNDS = {
     "kill -9 and power cuts": ("kill", "power-cut", "next-patient", "power-cut", "kill"),

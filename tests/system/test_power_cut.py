@@ -32,7 +32,7 @@ from tests.faults.world import World
 SEED = 20261121
 CUTS = 120
 """Folders that are built and looked at."""
-REVIVALS = 4
+REVIVALS = 3
 """Of these, so many are given to a gateway."""
 RESULTS = 60
 """Of each analyzer: enough pages for the log to be folded into the database meanwhile."""
