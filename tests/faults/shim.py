@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import mmap
 import os
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -24,6 +26,7 @@ def library() -> Path:
     """The compiled shim. Raises tools.Missing without a C compiler."""
     compiler = need("cc", "gcc libc6-dev")
     folder = Path(tempfile.mkdtemp(prefix="wl-shim-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", folder / "shim.so", _SOURCE, "-ldl"], check=True, timeout=60)
     return folder / "shim.so"
 
