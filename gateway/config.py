@@ -26,6 +26,7 @@ from gateway.settings.fhir import FhirMessageSettings, FhirServerSettings
 from gateway.settings.lab import LabSettings
 from gateway.settings.metrics import MetricsSettings
 from gateway.settings.mllp import MllpSettings
+from gateway.settings.orders import OrderSettings
 from gateway.settings.pcd01 import Pcd01Settings
 
 DEFAULT_PATH = Path("/etc/wardlink/wardlink.toml")
@@ -75,6 +76,8 @@ class GatewayConfig(Settings):
     """Folder of the site's own terminology rows (docs/terms.md); checked like ours, and refused as a whole when one is wrong."""
     metrics: MetricsSettings | None = None
     """The Prometheus endpoint; none without this table."""
+    orders: OrderSettings | None = None
+    """Where laboratory systems send orders; none are taken without this table (docs/orders.md)."""
 
 
 class LocationConfig(Settings):

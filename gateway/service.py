@@ -30,6 +30,7 @@ from gateway.metrics.rates import Rates
 from gateway.metrics.server import Endpoint
 from gateway.notify import notify, patiently
 from gateway.orders.book import Book
+from gateway.orders.door import Door
 from gateway.reload import Plan
 from gateway.reloader import SETTLE_S, Reloader
 from gateway.routes import Routes
@@ -89,6 +90,7 @@ class Service:
             Chore("log repeats", logs.tend),
             Chore("rates", self._rates.run),
             Chore("metrics", self._serve_metrics, frozenset({"gateway.metrics"})),
+            Chore("orders", self._take_orders, frozenset({"gateway.orders"})),
             Chore("configuration", self.reloader.run),
         )
 
@@ -173,6 +175,9 @@ class Service:
             return families(await self.status(), datetime.now(UTC))
 
         await Endpoint(figures, self._trouble).run(self.settings.gateway.metrics)
+
+    async def _take_orders(self) -> None:
+        await Door(self._orders.carry_out, lambda: datetime.now(UTC)).run(self.settings.gateway.orders)
 
     def _counted(self) -> dict[str, int]:
         """What rates are made of."""

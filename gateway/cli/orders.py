@@ -78,7 +78,7 @@ def list_(
     if as_json:
         print_json([_row(one) for one in found])
     elif found:
-        table("", ("number", "specimen", "tests", "priority", "only for", "status"), [_shown(one) for one in found])
+        table("", ("number", "specimen", "tests", "status"), [_shown(one) for one in found])
     else:
         print("no orders" + (f" for the specimen {specimen}" if specimen else ""))
 
@@ -137,8 +137,14 @@ def _tell(done: list[tuple[Command, Outcome]], *, as_json: bool) -> None:
 
 def _shown(one: Row) -> tuple[str, ...]:
     order = one.order
-    told = "" if one.sent_at is None else f", told {one.sent_to} {one.sent_at.astimezone():%d %b %H:%M}"
-    return order.placer, order.specimen, " ".join(order.tests), order.priority, order.device, one.status + told
+    told = f"told {one.sent_to} {one.sent_at.astimezone():%d %b %H:%M}" if one.sent_at else ""
+    words = (
+        one.status,
+        order.priority if order.priority != "R" else "",
+        f"only for {order.device}" if order.device else "",
+        told,
+    )
+    return order.placer, order.specimen, " ".join(order.tests), ", ".join(filter(None, words))
 
 
 def _row(one: Row) -> dict[str, object]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gateway.model import Inquiry, WorkOrder
+from gateway.orders import acts
+from gateway.orders.hl7 import Command
 from gateway.store import orders
 from gateway.store.journal import Journal
+from gateway.store.orders import Outcome
 from gateway.store.times import utc_now
 
 
@@ -29,6 +33,16 @@ class Book:
         """The device has acknowledged these."""
         await self._journal.write(lambda tx: orders.told(tx.conn, said, device_id, self._now()))
 
+    async def carry_out(self, commands: Sequence[Command], by: str) -> list[Outcome]:
+        """Do what a laboratory system wants, all of it or nothing; durable when this returns. Raises ActError or StoreError."""
+        return await self._journal.act(lambda conn: [_carry_out(conn, one, by, self._now()) for one in commands])
+
     async def forget(self) -> int:
         """Delete orders that are too old to be answered; how many."""
         return await self._journal.write(lambda tx: orders.forget(tx.conn, self._now()))
+
+
+def _carry_out(conn: sqlite3.Connection, command: Command, by: str, now: datetime) -> Outcome:
+    if command.cancel:
+        return acts.cancel(conn, command.order.placer, by=by, source="hl7", now=now)
+    return acts.place(conn, command.order, by=by, source="hl7", now=now)

@@ -85,6 +85,10 @@ def _plain(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text[:TEXT_MAX]).strip()
 
 
+_ORDERS: Final = {"O21": ("ORL", "O22", "ORL_O22"), "O33": ("ORL", "O34", "ORL_O34"), "O01": ("ORR", "O02")}
+"""Orders are answered by a message of their own type (HL7 v2.5.1 chapter 4, clauses 4.4.2, 4.4.7, 4.4.9)."""
+
+
 def build(received: Message | None, code: Code, *, control_id: str, time: datetime, errors: tuple[Error, ...] = ()) -> bytes:
     """The answer to `received` (None: what came was no message). `time` must be aware.
 
@@ -95,13 +99,21 @@ def build(received: Message | None, code: Code, *, control_id: str, time: dateti
     back = msh or Segment("MSH", ())
     declared = back.text(18) if back.text(18) in CHARSETS else ""
     who = [_again(back, n) for n in (5, 6, 3, 4)]
-    trigger = _TRIGGERS.get(back.text(9, 2), back.text(9, 2))
-    kind = field("ACK", trigger, "ACK") if trigger else "ACK"
+    kind = _kind(back)
     head = ["^~\\&", *who, f"{time:%Y%m%d%H%M%S%z}", "", kind, field(control_id)]
     head += [field(back.text(11) or "P"), field(back.text(12) or "2.6"), "", "", "", "", "", declared]
     lines = [segment("MSH", *head), segment("MSA", code.value, field(back.text(10)))]
     lines += [_err(error) for error in errors]
     return "".join(lines).encode(CHARSETS[declared], "replace")
+
+
+def _kind(msh: Segment) -> str:
+    """MSH-9 of the answer."""
+    trigger = msh.text(9, 2)
+    if msh.text(9) in {"OML", "ORM"} and trigger in _ORDERS:
+        return field(*_ORDERS[trigger])
+    trigger = _TRIGGERS.get(trigger, trigger)
+    return field("ACK", trigger, "ACK") if trigger else "ACK"
 
 
 def _again(msh: Segment, number: int) -> str:

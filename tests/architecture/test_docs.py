@@ -19,6 +19,7 @@ from gateway.settings import Settings, TlsSettings
 from gateway.settings.disk import DiskSettings
 from gateway.settings.dispatch import DispatchSettings
 from gateway.settings.metrics import MetricsSettings
+from gateway.settings.orders import OrderSettings
 from gateway.verify import verify
 
 ROOT = Path(__file__).parents[2]
@@ -221,6 +222,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "## [gateway]": config.GatewayConfig,
     "### disk": DiskSettings,
     "### metrics": MetricsSettings,
+    "### orders": OrderSettings,
     "## [[device]]": config.DeviceConfig,
     "### location": config.LocationConfig,
     "## [[association]]": config.AssociationConfig,

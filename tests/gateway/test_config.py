@@ -67,7 +67,7 @@ CASES = {
     "an unknown table": ('[[devices]]\nid = "A"\n', ["f.toml:1: devices: no such key; did you mean 'device'?"]),
     "a quoted key is shown as it is written": ('[gateway]\n"na me" = 1\n', ['f.toml:2: gateway."na me": no such key; did you mean \'name\'?']),
     "a key cannot write to the terminal": ('[gateway]\n"\\u001b[2J" = 1\n', [(r'f.toml:2: gateway."\u001b[2J": no such key; expected one of '
-                                           "name, eui64, timezone, data, keep_days, disk, terms, metrics")]),
+                                           "name, eui64, timezone, data, keep_days, disk, terms, metrics, orders")]),
     # where a key stands
     "a key inside an inline table inside an inline table": (
         ENGINE + "tls = { ca = '/ca.pem', key = { file = '/k' } }\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,9 @@ from simulators.lab.astm_query import QueryingAnalyzer
 from simulators.scenario import Scenario
 
 CONFIG = """
+[gateway.orders]
+listen = "127.0.0.1:{door}"
+
 [[device]]
 id = "LAB-01"
 driver = "astm"
@@ -44,14 +48,31 @@ async def asking(port: int, **options: str) -> AsyncIterator[QueryingAnalyzer]:
         await asyncio.wait([task])
 
 
+def order_by_mllp(port: int, specimen: str, placer: str, test: str) -> bytes:
+    """What the gateway answers to an ORM^O01, as a laboratory system sends it."""
+    lines = [
+        "MSH|^~\\&|LIS|LAB|GW|EAST|20261121080000||ORM^O01|77|P|2.3",
+        f"ORC|NW|{placer}|{specimen}",
+        f"OBR|1|{placer}|{specimen}|{test}",
+    ]
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall(b"\x0b" + "\r".join(lines).encode() + b"\r\x1c\r")
+        said = b""
+        while not said.endswith(b"\x1c\r"):
+            said += (more := line.recv(4096))
+            assert more, said
+    return said
+
+
 async def test_an_analyzer_that_asks_is_told_does_it_and_the_result_arrives(world: Any, fields: Any) -> None:
-    lab, lis = world.port(), world.port()
-    world.configure(CONFIG.format(port=lab, lis=lis))
+    lab, lis, door = world.port(), world.port(), world.port()
+    world.configure(CONFIG.format(port=lab, lis=lis, door=door))
     gateway, receiver = world.gateway(), world.receiver(port=lis)
     world.ask("orders", "add", FIRST, "GLU", "NA", "--placer", "A-1", "--patient", "SYN-P7")
     table = world.folder / "orders.csv"
-    table.write_text(f"specimen,tests,placer\n{THIRD},K,A-3\n{SECOND},CL,A-2\n")
+    table.write_text(f"specimen,tests,placer\n{SECOND},CL,A-2\n")
     world.ask("orders", "import", str(table))
+    assert b"\rMSA|AA|77\r" in order_by_mllp(door, THIRD, "A-3", "K")
     world.ask("orders", "cancel", "A-2")
     async with asking(lab, count="3", interval_s="0.1", run_s="0.1") as device:
         await world.eventually(lambda: device.idle, "the analyzer has nothing left to do")
