@@ -213,15 +213,23 @@ def trouble(tx: Transaction, destination: str, why: str) -> None:
 
 
 _FREE = """
+WITH held AS (
+  SELECT b.report, b.device, b.received_at, r.stored_at, (
+    SELECT max(s.recorded_at) FROM associations s WHERE s.device = b.device AND s.after_report < b.report) AS said_at
+  FROM behind b LEFT JOIN reports r ON r.id = b.report
+  WHERE b.destination = :destination AND b.state = 'held'),
+timed AS (
+  SELECT report, device, CASE WHEN said_at > stored_at THEN said_at ELSE received_at END AS at FROM held)
 UPDATE behind SET state = 'due', since = :now, not_before = NULL, reason = ''
 WHERE destination = :destination AND report IN (
-  SELECT b.report FROM behind b
-  WHERE b.destination = :destination AND b.state = 'held' AND EXISTS (
+  SELECT t.report FROM timed t
+  WHERE EXISTS (
     SELECT 1 FROM associations a
-    WHERE a.device = b.device AND a.superseded_at IS NULL
-      AND a.valid_from <= b.received_at AND (a.valid_to IS NULL OR a.valid_to > b.received_at))
-  ORDER BY b.report LIMIT :limit)
+    WHERE a.device = t.device AND a.superseded_at IS NULL
+      AND a.valid_from <= t.at AND (a.valid_to IS NULL OR a.valid_to > t.at))
+  ORDER BY t.report LIMIT :limit)
 """
+"""`at` is associations.wearing_time: the time of receipt, unless the clock was set back since somebody said who wears it."""
 
 
 def free_held(tx: Transaction, destination: str) -> int:

@@ -134,19 +134,28 @@ def queue(**changes: Any) -> Change:
     return lambda found: found["journal"]["destinations"][0].update(changes)
 
 
+def now(make: Callable[[], Change]) -> Change:
+    """A change whose times count from the test's own start, not from the collection of all tests."""
+
+    def change(found: dict[str, Any]) -> object:
+        return make()(found)
+
+    return change
+
+
 def ago(**span: float) -> str:
     return (datetime.now(UTC) - timedelta(**span)).isoformat()
 
 
 NEEDS: dict[str, tuple[Change, str]] = {
-    "a device that is down": (device(state="down", since=ago(minutes=12, seconds=1), reason="refused"), "4E-044 is down for 12 min: refused"),
+    "a device that is down": (now(lambda: device(state="down", since=ago(minutes=12, seconds=1), reason="refused")), "4E-044 is down for 12 min: refused"),
     "a device that is silent": (device(state="silent", since=ago(seconds=1), reason="no message"), "4E-044 is silent for"),
     "a journal that takes nothing": (device(state="holding", reason="the disk is full"), "4E-044 is holding"),
     "a clock three minutes behind": (device(clock_offset_s=-180.0), "the clock of 4E-044 is 3 min behind"),
     "a line with noise": (device(counts={"bad: checksum": 80}, reports=100), "4E-044: 80 damaged frames beside 100 reports"),
     "a driver with a bug": (device(counts={"driver failed": 2}), "the driver of 4E-044 failed 2 times"),
-    "a receiver that is away": (queue(waiting=9, oldest=ago(hours=2, seconds=1), trouble="connection refused"), "engine: 9 wait, the oldest for 2 h: connection refused"),
-    "a receiver that is slow": (queue(waiting=9, oldest=ago(hours=2, seconds=1)), "engine: 9 wait, the oldest for 2 h: it does not keep pace"),
+    "a receiver that is away": (now(lambda: queue(waiting=9, oldest=ago(hours=2, seconds=1), trouble="connection refused")), "engine: 9 wait, the oldest for 2 h: connection refused"),
+    "a receiver that is slow": (now(lambda: queue(waiting=9, oldest=ago(hours=2, seconds=1))), "engine: 9 wait, the oldest for 2 h: it does not keep pace"),
     "a queue that nobody sends": (queue(waiting=9, in_use=False), "engine is not in the configuration any more, and 9 still wait"),
     "parked messages": (queue(parked=3, parked_by_reason={"no such patient": 2, "x": 1}), "engine: 3 parked; 2 of them: no such patient"),
     "an own certificate that expires": (lambda found: found["destinations"][0]["certificates"]["own"].update(not_after=ago(days=-20.2)), "engine: our certificate expires in 20 days"),

@@ -15,6 +15,7 @@ import pytest
 from gateway.deliver.backoff import Backoff
 from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused, Retry
 from gateway.model import Category, Entry, Subject
+from gateway.patients import acts
 from gateway.settings.dispatch import DispatchSettings
 from gateway.store import cursors
 from gateway.store.cursors import Pin, Result, State
@@ -136,6 +137,23 @@ async def test_held_reports_do_not_hold_up_others_and_go_when_their_patient_is_k
         await bench.wears("D1", "A", minute=0)
         await bench.clock.quiet()
     assert bench.receiver.bodies == ["D2 3 SYN-B", "D1 2 SYN-A", "D1 1 SYN-A"]
+    await bench.lines()
+
+
+async def test_a_word_for_the_time_after_a_clock_was_set_back_frees_what_was_held_then(bench: Bench) -> None:
+    """The release is dated by a clock that was ahead; what comes after it is of its time, and only a word for that time frees it."""
+    ahead = bench.clock.now() + timedelta(days=3650)
+    who, said = Subject(patient_id="SYN-B"), {"by": "n", "source": "test"}
+    before = ahead - timedelta(hours=1)
+    await bench.journal.act(lambda conn: acts.associate(conn, "D1", Subject(patient_id="SYN-A"), at=before, now=before, **said))
+    await bench.journal.act(lambda conn: acts.release(conn, "D1", at=ahead, now=ahead, **said))
+    await bench.keep("D1", "1")
+    async with bench.sending():
+        await bench.clock.quiet()
+        assert bench.receiver.bodies == [], "nobody wears it"
+        await bench.journal.act(lambda conn: acts.associate(conn, "D1", who, at=ahead, now=ahead + timedelta(seconds=1), **said))
+        await bench.clock.quiet()
+    assert bench.receiver.bodies == ["D1 1 SYN-B"]
     await bench.lines()
 
 
