@@ -153,6 +153,30 @@ def test_what_stood_around_the_id_is_repeated_for_that_specimen(talk: Any) -> No
     assert talk(**keys).answer([ORDER])[2].split("|")[2] == "SYN-1", "a worklist has nothing to repeat"
 
 
+@pytest.mark.parametrize(
+    ("profile", "q", "fields"),
+    [
+        (
+            "sysmex-xn",
+            "Q|1|2^1^            SYN-1^B||||20261121080000",
+            {2: "2^1^            SYN-1^B", 3: "", 4: "^^^^GLU\\^^^^NA"},
+        ),
+        (
+            "roche-cobas-c311",
+            "Q|1|^^                 SYN-1^11^50011^011^^S1^SC||ALL||||||||O",
+            {2: "                 SYN-1", 3: "11^50011^011^^S1^SC", 4: "^^^GLU\\^^^NA", 25: "O"},
+        ),
+    ],
+)
+def test_a_profile_repeats_rack_and_position_where_its_analyzer_wants_them(
+    talk: Any, profile: str, q: str, fields: dict[int, str]
+) -> None:
+    device = talk(profile)
+    assert device.asks(q) == Inquiry(specimens=("SYN-1",))
+    request = next(line for line in device.answer([ORDER], q) if line[0] == "O").split("|")
+    assert {n: request[n] for n in fields} == fields
+
+
 def test_further_wishes(talk: Any) -> None:
     keys = {
         "one_test_a_record": True,
