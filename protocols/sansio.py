@@ -146,8 +146,8 @@ class Sending(Protocol):
         """Send `text`, the message's own bytes, as soon as the line is free; the token of the Sent or Unsent that follows."""
         ...
 
-    def withdraw(self, token: int) -> None:
-        """Do not send it any more; what is on its way is finished. An unknown token is ignored, no event follows."""
+    def withdraw(self, token: int) -> bool:
+        """Do not send it any more: True, and no event follows. False: it is on its way and finished, or the token is unknown."""
         ...
 
 

@@ -9,12 +9,13 @@ from typing import TypeAlias
 
 import msgspec
 
+from drivers.lab import hl7_orders as orders
 from drivers.lab import hl7_results as results
 from drivers.lab.hl7_profile import Hl7LabOptions
 from drivers.lab.hl7_tree import Group, Result, Scope, first, grow, read
 from drivers.lab.places import FIELD_MAX
 from drivers.lab.times import device_time
-from gateway.driver import Context, Driver
+from gateway.driver import Context, Driver, Ordering
 from gateway.model import Category, DeviceIdentity, Given, Kind, Observation, Order, Report, Specimen
 from protocols.hl7v2.message import Message as Hl7Message
 from protocols.hl7v2.message import Segment
@@ -167,4 +168,5 @@ DRIVER = Driver(
     codec=codec,
     interpret=interpret,
     profiles=Path(__file__).parent / "hl7_analyzers",
+    ordering=Ordering(orders.asks, orders.answer, orders.worklists),
 )

@@ -14,6 +14,8 @@ from gateway.driver import Options
 from protocols.hl7v2.server import ServerProfile
 
 _LINE = ServerProfile()
+WORK_ORDER_STEP = ("WOS", "WOS_ALL")
+"""QPD-1.1 of LAB-27: for a specimen, for everything."""
 _PLACE = re.compile(r"([A-Z][A-Z0-9]{2})-(\d{1,2})(?:\.(\d{1,2}))?(?:\.(\d{1,2}))?\Z")
 
 
@@ -47,6 +49,16 @@ class Equals(Options):
     values: tuple[str, ...]
 
 
+class Hl7OrderOptions(Options):
+    """How the analyzer asks for orders and is told them (IHE LAW: LAB-27, LAB-28)."""
+
+    answer: bool = True
+    download: bool = False
+    tests: dict[str, str] = Field(default_factory=dict)
+    code_system: str = Field(default="99LAB", pattern="^[A-Za-z0-9]{1,20}$")
+    reply_s: float = Field(default=_LINE.reply_s, gt=0)
+
+
 QUALITY_CONTROL = (
     Equals(field="MSH-11", values=("Q",)),
     Equals(field="SPM-11", values=("Q",)),
@@ -64,6 +76,7 @@ class Hl7LabOptions(Options):
     source: str = ""
 
     line: LineOptions = LineOptions()
+    orders: Hl7OrderOptions = Hl7OrderOptions()
 
     model: tuple[At, ...] = ("OBX-18.1", "MSH-3.1")
     serial: tuple[At, ...] = ()
@@ -100,4 +113,6 @@ class Hl7LabOptions(Options):
 
     def server_profile(self) -> ServerProfile:
         """The line's settings in the protocol's own words."""
-        return ServerProfile(fill=bytes(self.line.heartbeat), block_max=self.line.block_max)
+        hold = WORK_ORDER_STEP if self.orders.answer else ()
+        fill, block_max = bytes(self.line.heartbeat), self.line.block_max
+        return ServerProfile(fill=fill, block_max=block_max, hold=hold, reply_s=self.orders.reply_s)

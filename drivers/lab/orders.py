@@ -47,7 +47,7 @@ def answer(
     message: Message[AstmMessage] | None, orders: Sequence[WorkOrder], context: Context[AstmOptions], at: datetime
 ) -> Answer:
     """The records for `orders`; for none of them "no information" (L.3 I)."""
-    return _Reply(message.body.records if message else (), context, at).make(_of_one_patient(orders))
+    return _Reply(message.body.records if message else (), context, at).make(of_one_patient(orders))
 
 
 def worklists(options: AstmOptions) -> bool:
@@ -62,7 +62,7 @@ def _ids(query: Record, number: int, options: AstmOptions) -> Iterator[str]:
         yield next(filter(None, parts), "")
 
 
-def _of_one_patient(orders: Sequence[WorkOrder]) -> list[WorkOrder]:
+def of_one_patient(orders: Sequence[WorkOrder]) -> list[WorkOrder]:
     """Of a specimen with orders for different patients only the last one's: a barcode that is used again is nobody else's."""
     last = {order.specimen: order.patient.patient_id for order in orders if order.patient and not order.cancelled}
     return [

@@ -88,8 +88,7 @@ class Asking:
             return
         if asked is None:
             return
-        if self._open is not None:
-            self._sending.withdraw(self._open)
+        if self._open is not None and self._sending.withdraw(self._open):
             self._told.pop(self._open, None)
         if asked.withdrawn:
             await self._count("orders: question withdrawn")

@@ -89,8 +89,8 @@ class Line:
         """Send records as soon as the line is free; the token of the Sent or Unsent that follows."""
         return self._sender.send(text, now, bare=self._bare)
 
-    def withdraw(self, token: int) -> None:
-        self._sender.withdraw(token)
+    def withdraw(self, token: int) -> bool:
+        return self._sender.withdraw(token)
 
     def _heard(self, events: Sequence[Event[AstmMessage]], *, busy: bool) -> list[Event[AstmMessage]]:
         for event in events:

@@ -113,9 +113,11 @@ class Sender:
             self._jobs.append(_Job(self._tokens, text, bare, now + self._profile.patience_s))
         return self._tokens
 
-    def withdraw(self, token: int) -> None:
-        """Forget a message that is not on its way yet."""
+    def withdraw(self, token: int) -> bool:
+        """Forget a message that is not on its way yet; whether there was one."""
+        before = len(self._jobs)
         self._jobs = deque(job for n, job in enumerate(self._jobs) if job.token != token or (n == 0 and self.active))
+        return len(self._jobs) < before
 
     def data_to_send(self) -> bytes:
         data = bytes(self._out)

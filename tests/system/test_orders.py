@@ -26,6 +26,12 @@ driver = "astm"
 profile = "generic"
 link = "tcp-listen://127.0.0.1:{port}?allow=127.0.0.1"
 
+[[device]]
+id = "LAB-02"
+driver = "hl7-lab"
+profile = "generic"
+link = "tcp-listen://127.0.0.1:{law}?allow=127.0.0.1"
+
 [[destination]]
 id = "lis"
 kind = "mllp"
@@ -48,31 +54,50 @@ async def asking(port: int, **options: str) -> AsyncIterator[QueryingAnalyzer]:
         await asyncio.wait([task])
 
 
-def order_by_mllp(port: int, specimen: str, placer: str, test: str) -> bytes:
-    """What the gateway answers to an ORM^O01, as a laboratory system sends it."""
-    lines = [
-        "MSH|^~\\&|LIS|LAB|GW|EAST|20261121080000||ORM^O01|77|P|2.3",
-        f"ORC|NW|{placer}|{specimen}",
-        f"OBR|1|{placer}|{specimen}|{test}",
-    ]
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
-        line.sendall(b"\x0b" + "\r".join(lines).encode() + b"\r\x1c\r")
-        said = b""
-        while not said.endswith(b"\x1c\r"):
-            said += (more := line.recv(4096))
-            assert more, said
-    return said
+class Mllp:
+    """One end of an MLLP line, without our own framing and parser."""
+
+    def __init__(self, port: int) -> None:
+        self._line = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._buffer = b""
+
+    def say(self, *segments: str) -> None:
+        self._line.sendall(b"\x0b" + "\r".join(segments).encode() + b"\r\x1c\r")
+
+    def hear(self) -> list[list[str]]:
+        """The next message: segments, each as its fields."""
+        while b"\x1c\r" not in self._buffer:
+            self._buffer += (more := self._line.recv(4096))
+            assert more, self._buffer
+        body, _, self._buffer = self._buffer.partition(b"\x1c\r")
+        return [text.split("|") for text in body.lstrip(b"\x0b").decode().split("\r") if text]
+
+    def close(self) -> None:
+        self._line.close()
+
+
+def msh(kind: str, id_: str) -> str:
+    return f"MSH|^~\\&|LIS|LAB|GW|EAST|20261121080000||{kind}|{id_}|P|2.5.1"
+
+
+def order_by_mllp(port: int, specimen: str, placer: str, test: str) -> list[str]:
+    """What the gateway answers to an ORM^O01, as a laboratory system sends it: its MSA."""
+    line = Mllp(port)
+    line.say(msh("ORM^O01", "77"), f"ORC|NW|{placer}|{specimen}", f"OBR|1|{placer}|{specimen}|{test}")
+    said = line.hear()
+    line.close()
+    return said[1]
 
 
 async def test_an_analyzer_that_asks_is_told_does_it_and_the_result_arrives(world: Any, fields: Any) -> None:
-    lab, lis, door = world.port(), world.port(), world.port()
-    world.configure(CONFIG.format(port=lab, lis=lis, door=door))
+    lab, law, lis, door = world.port(), world.port(), world.port(), world.port()
+    world.configure(CONFIG.format(port=lab, law=law, lis=lis, door=door))
     gateway, receiver = world.gateway(), world.receiver(port=lis)
     world.ask("orders", "add", FIRST, "GLU", "NA", "--placer", "A-1", "--patient", "SYN-P7")
     table = world.folder / "orders.csv"
     table.write_text(f"specimen,tests,placer\n{SECOND},CL,A-2\n")
     world.ask("orders", "import", str(table))
-    assert b"\rMSA|AA|77\r" in order_by_mllp(door, THIRD, "A-3", "K")
+    assert order_by_mllp(door, THIRD, "A-3", "K") == ["MSA", "AA", "77"]
     world.ask("orders", "cancel", "A-2")
     async with asking(lab, count="3", interval_s="0.1", run_s="0.1") as device:
         await world.eventually(lambda: device.idle, "the analyzer has nothing left to do")
@@ -86,6 +111,30 @@ async def test_an_analyzer_that_asks_is_told_does_it_and_the_result_arrives(worl
         ("cancelled", ""),
         ("sent", "LAB-01"),
     ]
+    assert gateway.stop() == 0
+
+
+def test_a_law_analyzer_that_asks_is_sent_the_order_as_a_message_of_its_own(world: Any) -> None:
+    lab, law, lis, door = world.port(), world.port(), world.port(), world.port()
+    world.configure(CONFIG.format(port=lab, law=law, lis=lis, door=door))
+    gateway = world.gateway()
+    world.ask("orders", "add", FIRST, "GLU", "--placer", "A-1", "--priority", "S")
+    line = Mllp(law)
+    for n, (specimen, state) in enumerate(((SECOND, "NF"), (FIRST, "OK"))):
+        line.say(msh("QBP^Q11^QBP_Q11", f"Q{n}"), f"QPD|WOS^Work Order Step^IHELAW|T{n}|{specimen}", "RCP|I||R^^HL70394")
+        response = line.hear()
+        assert [(one[0], one[1:3]) for one in response[1:3]] == [("MSA", ["AA", f"Q{n}"]), ("QAK", [f"T{n}", state])]
+    head, *_, request = line.hear()
+    assert (head[8], request[2], request[4]) == ("OML^O33^OML_O33", "A-1", "GLU^^99LAB")
+    assert [row["status"] for row in json.loads(world.ask("orders", "list", "--json"))] == ["open"], "not before it was taken"
+    line.say(msh("ORL^O34^ORL_O34", "R1"), f"MSA|AA|{head[9]}")
+
+    def sent() -> bool:
+        (row,) = json.loads(world.ask("orders", "list", "--json"))
+        return (row["status"], row["sent_to"]) == ("sent", "LAB-02")
+
+    world.until(sent, "the order counts as sent")
+    line.close()
     assert gateway.stop() == 0
 
 

@@ -38,8 +38,9 @@ class Mouth(Quiet):
         self.sent.append((len(self.sent) + 1, text))
         return len(self.sent)
 
-    def withdraw(self, token: int) -> None:
+    def withdraw(self, token: int) -> bool:
         self.withdrawn.append(token)
+        return self.clear
 
 
 class Port:
@@ -146,6 +147,15 @@ async def test_a_new_question_takes_the_place_of_an_open_one(desk: Any) -> None:
     await one.hear("?S1")
     assert await one.hear("?S2") == [b"?S2=A-1"]
     assert one.mouth.withdrawn == [1]
+
+
+async def test_an_answer_that_is_on_its_way_still_counts(desk: Any) -> None:
+    one = desk(ORDER)
+    await one.hear("?S1")
+    one.mouth.clear = False
+    await one.hear("?S2")
+    await one.asking.settle(Sent(1))
+    assert one.port.noted == ["LAB-1 A-1"]
 
 
 async def test_a_question_that_is_withdrawn_is_not_answered(desk: Any) -> None:

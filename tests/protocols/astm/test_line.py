@@ -230,7 +230,8 @@ def test_what_nobody_takes_within_its_patience_is_given_up() -> None:
 def test_what_is_withdrawn_is_not_sent() -> None:
     wire = Wire()
     wire.hear(ENQ)
-    wire.line.withdraw(wire.send())
+    assert wire.line.withdraw(wire.send())
+    assert not wire.line.withdraw(99)
     wire.hear(EOT)
     assert wire.at(2.0) == b""
     assert wire.line.clear
