@@ -6,6 +6,7 @@ import asyncio
 import errno
 import random
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 
 from tests.faults.disk import FATES
@@ -13,6 +14,10 @@ from tests.faults.proxy import Mode
 from tests.faults.ward import DESTINATIONS, Ward
 
 Fault = Callable[[Ward, random.Random], Awaitable[None]]
+DAYLIGHT_SAVING = (datetime(2026, 3, 29, 1, 0, tzinfo=UTC), datetime(2026, 10, 25, 1, 0, tzinfo=UTC))
+"""When the clocks of the ward's zone, Europe/Berlin, go forward and back (Directive 2000/84/EC: 01:00 UTC on these Sundays)."""
+BEFORE_S = 0.2
+"""How long before that the box's clock is set."""
 LASTS_S = (0.4, 1.4)
 """How long a fault lasts: longer than an acknowledgement's time-out here (1 s), or shorter."""
 DAYS_S = 4.0
@@ -81,6 +86,12 @@ async def clock(ward: Ward, dice: random.Random, ahead_s: float) -> None:
         await _last(dice)
     finally:
         ward.shim.set_clock(0)
+
+
+async def daylight_saving(ward: Ward, dice: random.Random) -> None:
+    """Where the gateway stands the clocks change, in spring or in autumn, while everything goes on; then it is today again."""
+    change = dice.choice(DAYLIGHT_SAVING)
+    await clock(ward, dice, change.timestamp() - BEFORE_S - datetime.now(UTC).timestamp())
 
 
 async def device_clock(ward: Ward, dice: random.Random) -> None:
@@ -160,6 +171,7 @@ FAULTS: dict[str, Fault] = {
     "clock-forward": partial(clock, ahead_s=3600.0),
     "clock-back": partial(clock, ahead_s=-3600.0),
     "clock-1970": partial(clock, ahead_s=-56 * 365 * 86400.0),
+    "clock-daylight-saving": daylight_saving,
     "device-clock": device_clock,
     "receiver-down": receiver_down,
     "receiver-down-for-days": partial(receiver_down, lasts_s=DAYS_S),

@@ -54,6 +54,8 @@ connect_timeout_s = 2
 ack_timeout_s = 1
 tls = {{ ca = "{pki.ca}", cert = "{pki.client.cert}", key = "{pki.client.key}" }}
 """
+ZONE = "Europe/Berlin"
+"""Where the ward is: a zone whose clocks change."""
 DESTINATIONS = {"engine": ("pcd01", '"vitals"'), "lis": ("lab", '"lab"')}
 
 
@@ -110,7 +112,7 @@ class Ward:
             RECEIVER.format(id=name, format=form, takes=takes, port=self._proxies[name].port, pki=self.world.pki[0])
             for name, (form, takes) in DESTINATIONS.items()
         ]
-        self.world.configure(*devices, *ways)
+        self.world.configure(*devices, *ways, zone=ZONE)
 
     # ---- the gateway
 

@@ -18,7 +18,7 @@ CALM_S = 0.4
 ROUNDS = {
     "kill -9 and power cuts": ("kill", "power-cut", "next-patient", "power-cut", "kill"),
     "a disk that is full, read-only, broken": ("disk-full", "next-patient", "disk-read-only", "disk-error"),
-    "clocks that step": ("clock-forward", "next-patient", "clock-back", "device-clock", "next-patient", "clock-1970"),
+    "clocks that step": ("clock-forward", "next-patient", "clock-back", "clock-daylight-saving", "device-clock", "next-patient", "clock-1970"),
     "receivers that are away": ("receiver-down-for-days", "certificate", "next-patient", "half-open", "partition"),
     "receivers that answer badly": (
         "answers-AE", "answers-CR", "silent", "late-ack", "wrong-msa-2", "closes-before-answer", "closes-after-each", "answers-lost",
