@@ -34,8 +34,12 @@ class Book:
         await self._journal.write(lambda tx: orders.told(tx.conn, said, device_id, self._now()))
 
     async def carry_out(self, commands: Sequence[Command], by: str) -> list[Outcome]:
-        """Do what a laboratory system wants, all of it or nothing; durable when this returns. Raises ActError or StoreError."""
-        return await self._journal.act(lambda conn: [_carry_out(conn, one, by, self._now()) for one in commands])
+        """Do what a laboratory system wants, all of it or nothing; durable when this returns. Raises ActError or StoreError.
+
+        Like readings it is refused while only the room is left that acknowledgements need.
+        """
+        now = self._now()
+        return await self._journal.write(lambda tx: [_carry_out(tx.conn, one, by, now) for one in commands], intake=True)
 
     async def forget(self) -> int:
         """Delete orders that are too old to be answered; how many."""

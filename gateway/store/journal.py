@@ -155,9 +155,12 @@ class Journal:
         """From now on a day ends at midnight in `zone`; what was stored before stays on its day."""
         self._writer.zone = zone
 
-    async def write(self, apply: Callable[[Transaction], T]) -> T:
-        """Run `apply` in a transaction of the writer thread; durable when this returns. Never refused for want of the reserve."""
-        return await self._writer.submit(apply)
+    async def write(self, apply: Callable[[Transaction], T], *, intake: bool = False) -> T:
+        """Run `apply` in a transaction of the writer thread; durable when this returns.
+
+        Never refused for want of the reserve, but for an `intake`: what comes from outside and can be sent again.
+        """
+        return await self._writer.submit(apply, intake=intake)
 
     async def act(self, apply: Callable[[sqlite3.Connection], T]) -> T:
         """`write` for what a person does (gateway.patients.acts, gateway.store.parked) from inside the gateway."""

@@ -15,6 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.errors import ConfigError, StoreError
+from gateway.model import Category, DeviceIdentity, Report
 from gateway.orders.book import Book
 from gateway.orders.door import CONNECTIONS_MAX, Door
 from gateway.security.tls import client_context
@@ -130,6 +131,25 @@ async def test_a_journal_that_cannot_keep_it_asks_for_it_again() -> None:
 
     _, msa, err = await said(Door(fails, lambda: NOON), order())
     assert (msa[1], err[3].split("^")[0]) == ("AE", "207")
+
+
+async def test_while_only_the_room_for_acknowledgements_is_left_orders_are_sent_again_later(tmp_path: Path) -> None:
+    full = await Journal.open(tmp_path / "full", name="bench", max_bytes=4 * 2**20, reserve_bytes=2**20)
+    report = Report(
+        device=DeviceIdentity(id="LAB-1"),
+        driver="astm",
+        category=Category.LAB,
+        received_at=NOON,
+        observations=(),
+        raw=bytes(2**18),
+    )
+    with contextlib.suppress(StoreError):
+        for _ in range(100):
+            await full.keep([report], device_id="LAB-1")
+    _, msa, err = await said(Door(Book(full, lambda: NOON).carry_out, lambda: NOON), order())
+    assert (msa[1], err[3].split("^")[0]) == ("AE", "207")
+    assert await placers(full) == []
+    await full.close()
 
 
 # ---- the socket
