@@ -17,8 +17,9 @@ from protocols.hl7v2.message import Message, Segment, parse
 
 
 def messages(data: bytes) -> list[bytes]:
-    """The messages of a file: MLLP bytes between them are dropped, each begins with its MSH."""
+    """The messages of a file: MLLP bytes and line ends between them are dropped, each begins with its MSH."""
     data = data.replace(b"\x0b", b"").replace(b"\x1c\r", b"").replace(b"\x1c", b"").removeprefix(b"\xef\xbb\xbf")
+    data = data.removesuffix(b"\n") if data.endswith(b"\r\n") else data
     return [part for part in re.split(rb"(?:(?<=[\r\n])|^)\s*(?=MSH[^A-Za-z0-9\s])", data) if part.strip()]
 
 

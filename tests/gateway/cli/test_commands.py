@@ -186,6 +186,14 @@ def test_a_fault_is_told_with_field_got_expected_and_source_and_exits_1(wardlink
     assert "error   MSH[1]-12: msh-12: got '2.9', expected" in wardlink("lint", "-", stdin=bad).out
 
 
+def test_a_message_that_does_not_claim_pcd01_is_judged_so_all_the_same_and_that_is_said(wardlink: Wardlink) -> None:
+    other = GOOD.read_bytes().replace(b"1.3.6.1.4.1.19376.1.6.1.1.1", b"1.2.3", 1)
+    said = wardlink("lint", "-", stdin=other)
+    assert said.code == 1
+    assert "judged as PCD-01, which MSH-21 does not claim" in said.err
+    assert "does not claim" not in wardlink("lint", "-", stdin=GOOD.read_bytes()).err
+
+
 def test_what_is_no_message_is_a_fault(wardlink: Wardlink) -> None:
     assert wardlink("lint", "-", stdin=b"hello").code == 1
     assert wardlink("lint", "-", stdin=b"{}").code == 1

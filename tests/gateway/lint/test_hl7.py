@@ -194,6 +194,11 @@ def test_mllp_bytes_around_messages_are_no_fault() -> None:
     assert {one.rule for one in lint_hl7(wrapped + wrapped)} == {"obx-3-private"}
 
 
+def test_the_line_end_of_a_file_is_not_the_messages() -> None:
+    """`wardlink decode` ends each message with a line end, so that a person's tools see a message a line."""
+    assert {one.rule for one in lint_hl7(GOOD.encode() + b"\n")} == {"obx-3-private"}
+
+
 @pytest.mark.parametrize(
     ("change", "rules"),
     [
