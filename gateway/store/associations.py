@@ -45,10 +45,10 @@ def wearer(conn: sqlite3.Connection, device: str, at: datetime, *, known_at: dat
     """Who wore `device` at `at`, as known at `known_at` (None: as known now). A row whose checksum fails names nobody."""
     known = "superseded_at IS NULL" if known_at is None else _KNOWN
     rows = conn.execute(
-        f"SELECT {_COLUMNS}, crc FROM associations WHERE {_WEARER} AND {known}",  # noqa: S608 - constants
+        f"SELECT {_COLUMNS}, after_report, crc FROM associations WHERE {_WEARER} AND {known}",  # noqa: S608 - constants
         {"device": device, "at": to_text(at), "known": to_text(known_at) if known_at else None},
     )
-    return next((_association(row[:-1]) for row in rows if not _is_damaged(row)), None)
+    return next((_association(row[:-2]) for row in rows if not _is_damaged(row)), None)
 
 
 def wearing_time(conn: sqlite3.Connection, device: str, report: int, received_at: str, stored_at: str) -> str:
@@ -69,8 +69,8 @@ def last_statement(conn: sqlite3.Connection, device: str) -> datetime | None:
 
 def by_id(conn: sqlite3.Connection, number: int) -> Association | None:
     """One version; None when it is not there or its checksum fails."""
-    row = conn.execute(f"SELECT {_COLUMNS}, crc FROM associations WHERE id = ?", (number,)).fetchone()  # noqa: S608 - constants
-    return None if row is None or _is_damaged(row) else _association(row[:-1])
+    row = conn.execute(f"SELECT {_COLUMNS}, after_report, crc FROM associations WHERE id = ?", (number,)).fetchone()  # noqa: S608 - constants
+    return None if row is None or _is_damaged(row) else _association(row[:-2])
 
 
 def history(
@@ -82,30 +82,30 @@ def history(
     """
     known = "1" if every_version else "superseded_at IS NULL" if known_at is None else _KNOWN
     rows = conn.execute(
-        f"SELECT {_COLUMNS}, crc FROM associations WHERE (:device IS NULL OR device = :device) AND {known}"  # noqa: S608 - constants
+        f"SELECT {_COLUMNS}, after_report, crc FROM associations WHERE (:device IS NULL OR device = :device) AND {known}"  # noqa: S608 - constants
         " ORDER BY device, valid_from, id",
         {"device": device, "known": to_text(known_at) if known_at else None},
     ).fetchall()
-    return [_association(row[:-1]) for row in rows if not _is_damaged(row)]
+    return [_association(row[:-2]) for row in rows if not _is_damaged(row)]
 
 
 def replace(conn: sqlite3.Connection, ended: Sequence[Association], begun: Sequence[Association], at: datetime) -> None:
     """Supersede the versions `ended` and record the versions `begun`, inside the caller's transaction."""
     conn.executemany("UPDATE associations SET superseded_at = ? WHERE id = ?", [(to_text(at), old.id) for old in ended])
+    (after_report,) = conn.execute("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'reports'), 0)").fetchone()
     conn.executemany(
-        "INSERT INTO associations (device, patient_id, subject, valid_from, valid_to, recorded_at, source, by_whom, reason, crc,"
-        " after_report) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'reports'), 0))",
-        [_row(new) for new in begun],
+        "INSERT INTO associations (device, patient_id, subject, valid_from, valid_to, recorded_at, source, by_whom, reason,"
+        " after_report, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [_row(new, after_report) for new in begun],
     )
 
 
 def _is_damaged(row: tuple[Any, ...]) -> bool:
-    _, device, subject, valid_from, valid_to, recorded_at, *_, crc = row
-    return crc is not None and crc != of_association(device, subject, valid_from, valid_to, recorded_at)
+    _, device, subject, valid_from, valid_to, recorded_at, *_, after_report, crc = row
+    return crc is not None and crc != of_association((device, subject, valid_from, valid_to, recorded_at, after_report))
 
 
-def _row(new: Association) -> tuple[str | int | None, ...]:
+def _row(new: Association, after_report: int) -> tuple[str | int | None, ...]:
     subject = msgspec.json.encode(new.subject).decode()
     valid_from, valid_to = to_text(new.valid_from), None if new.valid_to is None else to_text(new.valid_to)
     return (
@@ -118,7 +118,8 @@ def _row(new: Association) -> tuple[str | int | None, ...]:
         new.source,
         new.by,
         new.reason,
-        of_association(new.device, subject, valid_from, valid_to, to_text(new.recorded_at)),
+        after_report,
+        of_association((new.device, subject, valid_from, valid_to, to_text(new.recorded_at), after_report)),
     )
 
 

@@ -5,10 +5,15 @@ CRC-32 finds what disks and memory do (a flipped bit, a zeroed or foreign sector
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from zlib import crc32
 
 ROW_DAMAGED = "damaged: the journal gave back other bytes than were kept (checksum)"
 PIN_DAMAGED = "damaged: the bytes it was sent with cannot be read back; a replay renders it anew under the same id"
+
+
+ASSOCIATION = ("device", "subject", "valid_from", "valid_to", "recorded_at", "after_report")
+"""The columns of an association that its checksum is of."""
 
 
 def of_report(device: str, category: str, received_at: str, identity: str | None, payload: bytes) -> int:
@@ -21,6 +26,10 @@ def of_row(report: int, stored_at: str) -> int:
     return crc32(stored_at.encode(), report)
 
 
-def of_association(device: str, subject: str, valid_from: str, valid_to: str | None, recorded_at: str) -> int:
-    """The checksum of what decides whose a reading is."""
-    return crc32(f"{device}\n{subject}\n{valid_from}\n{valid_to or ''}\n{recorded_at}".encode())
+def of_association(told: Sequence[object]) -> int:
+    """The checksum of what decides whose a reading is: the columns of ASSOCIATION in their order.
+
+    `after_report` None: recorded by a schema that had no such column.
+    """
+    *always, after_report = told
+    return crc32("\n".join("" if one is None else str(one) for one in (always if after_report is None else told)).encode())

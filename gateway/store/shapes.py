@@ -146,9 +146,8 @@ def _is_genuine(shape: Shape, values: tuple[Value, ...]) -> bool:
     """Whether what a row proves of itself holds: checksums where it has them; a report without must be one."""
     row = dict(zip(shape.columns, values, strict=False))
     if shape.table == "associations":
-        until = None if row["valid_to"] is None else str(row["valid_to"])
-        told = (str(row["device"]), str(row["subject"]), str(row["valid_from"]), until, str(row["recorded_at"]))
-        return row.get("crc") in {None, checksums.of_association(*told)}
+        told = [row.get(column) for column in checksums.ASSOCIATION]
+        return row.get("crc") in {None, checksums.of_association(told)}
     return shape.table != "reports" or _is_report(row)
 
 

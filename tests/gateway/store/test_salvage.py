@@ -420,6 +420,16 @@ async def test_an_association_that_is_not_what_was_said_names_nobody(sound: tupl
     await journal.close()
 
 
+async def test_an_association_whose_place_among_the_reports_changed_names_nobody(sound: tuple[Path, Oracle]) -> None:
+    folder, _ = sound
+    with closing(sqlite3.connect(folder / database.FILE)) as conn:
+        conn.execute("UPDATE associations SET after_report = after_report + 1 WHERE device = 'D0'")
+        conn.commit()
+    check = Check(folder, pause=lambda _s: None)
+    check.check()
+    assert check.progress.associations == 1
+
+
 async def test_what_was_lost_is_counted_by_name(sound: tuple[Path, Oracle], make_report: MakeReport) -> None:
     folder, oracle = sound
     data = (folder / database.FILE).read_bytes()
