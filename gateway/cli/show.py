@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -31,16 +32,25 @@ def _text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+PIPE_WIDTH = 100_000
+"""Columns of what is no terminal: nothing of a row is broken there, for a person searches in it."""
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people, as wide as the terminal; without borders that a pipe would trip over."""
+    """A table for people, as wide as the terminal; without borders that a pipe would trip over. An id is broken, never cut."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    drawn = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
     for row in rows:
         drawn.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(drawn)
+    out = Console()
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        out.width = PIPE_WIDTH
+    out.print(drawn)
 
 
 def moment(text: str) -> datetime | None:
