@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway import config
-from gateway.config import AnyDestination, Config, DeviceConfig
+from gateway.config import Config, DeviceConfig
 from gateway.errors import ConfigError
 from gateway.security.tls import key_path
+from gateway.settings import Settings, TlsSettings
 
 Prints = Mapping[str, str | None]
 """A file as the configuration names it, to the SHA-256 of what it holds; None: it cannot be read by this process."""
@@ -46,26 +47,25 @@ def parse(text: bytes, path: Path, name: str = "") -> Loaded:
 
 def prints(settings: Config) -> Prints:
     """What the files that `settings` names hold now."""
-    found = {path: digest for one in settings.destination for path, digest in _each(files_of(one))}
-    found |= {path: digest for one in settings.device for path, digest in _each(files_of(one))}
+    parts = (*settings.destination, *settings.device, *doors(settings.gateway).values())
+    found = {name: _file(name) for one in parts for name in files_of(one)}
     if settings.gateway.terms is not None:
         found[str(settings.gateway.terms)] = _folder(settings.gateway.terms)
     return found
 
 
-def files_of(one: DeviceConfig | AnyDestination) -> tuple[str, ...]:
-    """The files of a device (its site's own profile) or a destination (certificates, key), as the configuration names them."""
-    if isinstance(one, DeviceConfig):
-        return (one.profile,) if one.profile.startswith("/") else ()
-    if one.tls is None:
-        return ()
-    named = (one.tls.ca, one.tls.cert, one.tls.key)
-    return tuple(str(file) for file in named if file is not None)
+def doors(gateway: Settings) -> dict[str, Settings]:
+    """The tables within [gateway], by their keys: what it listens on is among them."""
+    named = {name: getattr(gateway, name) for name in type(gateway).model_fields}
+    return {name: one for name, one in named.items() if isinstance(one, Settings)}
 
 
-def _each(names: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:
-    for name in names:
-        yield name, _file(name)
+def files_of(one: Settings) -> tuple[str, ...]:
+    """The files of a part, as the configuration names them: a site's own profile, certificates and their key."""
+    profile = (one.profile,) if isinstance(one, DeviceConfig) and one.profile.startswith("/") else ()
+    tls = getattr(one, "tls", None)
+    named = (tls.ca, tls.cert, tls.key) if isinstance(tls, TlsSettings) else ()
+    return (*profile, *(str(file) for file in named if file is not None))
 
 
 def _file(name: str) -> str | None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from gateway.config import AnyDestination, AssociationConfig, Config, DeviceConfig
-from gateway.loaded import Loaded, Prints, files_of
+from gateway.loaded import Loaded, Prints, doors, files_of
 from gateway.settings import Settings
 
 ONLY_AT_START = frozenset({"data", "eui64"})
@@ -89,7 +89,7 @@ def _gateway_keys(old: Loaded, new: Loaded) -> set[str]:
     terms = new.settings.gateway.terms
     if terms is not None and _changed(str(terms), old.prints, new.prints):
         keys.add("terms")
-    return keys
+    return keys | {name for name, door in doors(new.settings.gateway).items() if _files(door, old.prints, new.prints)}
 
 
 def _refusals(before: Config, after: Config, eui64: str) -> list[str]:
@@ -151,7 +151,7 @@ def _differing(one: Settings, other: Settings) -> set[str]:
     return {name for name in names if getattr(one, name, None) != getattr(other, name, None)}
 
 
-def _files(part: Part, before: Prints, after: Prints) -> set[str]:
+def _files(part: Settings, before: Prints, after: Prints) -> set[str]:
     return {name for name in files_of(part) if _changed(name, before, after)}
 
 

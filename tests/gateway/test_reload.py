@@ -209,6 +209,16 @@ def test_a_file_with_another_content_restarts_who_uses_it(files: Path, name: str
     assert diff(before, read(filed(files)), eui64=EUI64, live=()).lines() == [line.format(files) for line in told]
 
 
+@pytest.mark.parametrize("door", ["metrics", "orders"])
+def test_a_renewed_certificate_of_what_the_gateway_listens_on_is_used(files: Path, door: str) -> None:
+    tls = f"{{ ca = '{files}/ca.pem', cert = '{files}/gw.pem', key = '{files}/gw.key' }}"
+    text = BASE.replace("[[device]]", f'[gateway.{door}]\nlisten = "192.0.2.9:9100"\ntls = {tls}\n\n[[device]]', 1)
+    before = read(text)
+    (files / "gw.pem").write_text("renewed")
+    live = frozenset({f"gateway.{door}"})
+    assert diff(before, read(text), eui64=EUI64, live=live).lines() == [f"use gateway.{door}"]
+
+
 def test_a_file_that_is_only_touched_restarts_nobody(files: Path) -> None:
     before = read(filed(files))
     (files / "gw.pem").write_text("gw.pem")
