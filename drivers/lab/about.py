@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import msgspec
 
 from drivers.lab import results
-from drivers.lab.message_tree import Specimen
-from drivers.lab.places import Scope, first, read
+from drivers.lab.message_tree import Result, Specimen
+from drivers.lab.places import Scope, Sources, first, read
 from drivers.lab.profile import AstmOptions
 from drivers.lab.times import device_time
 from gateway.driver import Context
@@ -14,28 +16,36 @@ from gateway.model import DeviceIdentity, Given, Order
 from gateway.model import Specimen as SpecimenOf
 from protocols.astm.records import Record
 
+RESULTS_ASKED = 5
+"""Results that are asked who measured them: the first says it, a picture or an empty one may stand before it."""
+
 SERVICES_MAX = 200
 """Tests of one order that are kept: more than any panel has, few enough that a hostile O.5 cannot swell a report."""
 
 
-def device(known: DeviceIdentity, around: Scope, options: AstmOptions) -> DeviceIdentity:
-    """The configured device with what the header says of it; what the configuration states stays."""
+def device(known: DeviceIdentity, around: Scope, options: AstmOptions, measured: Sequence[Result] = ()) -> DeviceIdentity:
+    """The configured device with what header and results say of it; what the configuration states stays."""
+    scopes = [around, *({**around, "R": result.record} for result in measured[:RESULTS_ASKED])]
     return msgspec.structs.replace(
         known,
         maker=known.maker or options.maker,
-        model=known.model or first(around, options.model),
-        serial=known.serial or first(around, options.serial),
-        firmware=known.firmware or first(around, options.firmware),
+        model=known.model or _said(scopes, options.model),
+        serial=known.serial or _said(scopes, options.serial),
+        firmware=known.firmware or _said(scopes, options.firmware),
     )
+
+
+def _said(scopes: Iterable[Scope], places: Sources) -> str:
+    return next(filter(None, (first(scope, places) for scope in scopes)), "")
 
 
 def given(around: Scope, specimen: Specimen, options: AstmOptions) -> Given:
     birth, sex = read(around, "P.8")[:8], read(around, "P.9").upper()
-    operators = (result.record.component(11, 1).strip() for result in specimen.results)
+    operators = (results.somebody(result.record.component(11, 1).strip(), options) for result in specimen.results)
     return Given(
-        patient_id=first(around, options.patient_id),
-        family_name=first(around, options.family_name),
-        given_name=first(around, options.given_name),
+        patient_id=results.somebody(first(around, options.patient_id), options),
+        family_name=results.somebody(first(around, options.family_name), options),
+        given_name=results.somebody(first(around, options.given_name), options),
         birth_date=birth if len(birth) == 8 and birth.isdecimal() and birth.isascii() else "",
         sex=sex if sex in ("M", "F", "U", "O", "A", "N") else "",
         operator=next(filter(None, operators), ""),

@@ -73,7 +73,7 @@ def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, conte
         seen,
         category=category,
         device_time=device_time(read(around, "H.14")),
-        device=about.device(context.device, around, options),
+        device=about.device(context.device, around, options, specimen.results),
         episodic=True,
         given=about.given(around, specimen, options),
         specimen=about.specimen(around, specimen_id, context) if specimen.order is not None else None,
@@ -157,8 +157,8 @@ def _attached(result: Result) -> dict[str, Record]:
 
 
 def _is_qc(around: Scope, specimen: Specimen, specimen_id: str, options: AstmOptions) -> bool:
-    """LIS02-A2: the header's processing id or the order's action code is Q; or a rule of the profile holds."""
-    if "Q" in (read(around, "H.12").upper(), read(around, "O.12").upper()):
+    """LIS02-A2: the processing id is Q or training, the order's action code is Q, or a rule of the profile holds."""
+    if read(around, "H.12").upper() in ("Q", *results.TEST_MODES) or read(around, "O.12").upper() == "Q":
         return True
     return any(rule.holds(scope, specimen_id) for rule in options.qc for scope in _scopes(around, specimen))
 

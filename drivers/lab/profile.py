@@ -7,14 +7,14 @@ import re
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from drivers.lab.places import Sources, sources
+from drivers.lab.places import At, Sources, sources
 from drivers.lab.rules import Policy, Rule
 from drivers.lab.values import Reading
 from gateway import terms
 from gateway.driver import Options
-from gateway.model import ABSENT, Kind, Validity
+from gateway.model import ABSENT, Kind, Method, Validity
 from protocols.astm.profile import Checksum, FrameEnd, FrameNumbers, Frames, LinkProfile, Mode, SendProfile
 
 
@@ -57,6 +57,11 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 Unit = Annotated[str, AfterValidator(_known_unit)]
 """UCUM; "" says that what the device writes there is no unit."""
 _LINE = LinkProfile()
+
+Components = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(lambda found: (found,) if isinstance(found, int) else found)
+]
+"""Components in order of preference; a bare number stands for one, 0 for none."""
 
 Letter = Annotated[str, Field(pattern="^[CDFINOPRSUWX]$")]
 """Result status, HL7 table 0085."""
@@ -173,13 +178,16 @@ class AstmOptions(Options):
     patient_id: Sources = sources("P.3", "P.4", "P.5")
     family_name: Sources = sources("P.6.1")
     given_name: Sources = sources("P.6.2")
+    nobody: tuple[str, ...] = ()
 
     code: tuple[int, ...] = (4, 5, 1, 2)
     not_codes: tuple[str, ...] = ()
     code_pattern: Annotated[str, AfterValidator(_code_pattern)] = ""
-    name: int = Field(default=2, ge=0)
+    name: Components = (2,)
     loinc: int = Field(default=0, ge=0)
     sub_id: tuple[int, ...] = ()
+    method: At | None = None
+    methods: dict[str, Method] = Field(default_factory=dict)
     analytes: dict[str, AnalyteOptions] = Field(default_factory=dict)
 
     value: tuple[int, ...] = ()
@@ -192,6 +200,7 @@ class AstmOptions(Options):
     absent: tuple[Absent, ...] = STANDARD_ABSENT
     failed: Pattern = STANDARD_FAILED
     units: dict[str, Unit] = Field(default_factory=dict)
+    logarithms: tuple[str, ...] = ()
     flags: dict[str, str] = Field(default_factory=dict)
     statuses: dict[str, Letter] = Field(default_factory=dict)
     questionable: tuple[str, ...] = ("W",)
@@ -204,6 +213,7 @@ class AstmOptions(Options):
     images: Literal["keep", "drop"] = "keep"
     image_codes: Pattern = r"(?:SCAT|DIST)_.*|.*(?:HISTOGRAM|SCATTERGRAM|BITMAP|BMP|PNG).*"
     silent_comments: tuple[str, ...] = ()
+    notes: dict[str, At] = Field(default_factory=dict)
 
     qc: tuple[Rule, ...] = ()
     ignore: tuple[Policy, ...] = ()

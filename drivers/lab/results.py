@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from drivers.lab import values
-from drivers.lab.meaning import meaning
+from drivers.lab.meaning import Meaning, meaning
 from drivers.lab.message_tree import Result
 from drivers.lab.places import FIELD_MAX, Scope, Sources, first, read
 from drivers.lab.profile import AstmOptions
@@ -26,7 +26,7 @@ NOTES_MAX = 100
 _LOINC = re.compile(r"(\d{1,7})-(\d)\Z")
 _WORD = re.compile(r"[^\W_]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{200,}={0,2}\Z")
-_TEST_MODES = ("T", "D")
+TEST_MODES = ("T", "D")
 """H.12: training, debugging. Their values are no patient's."""
 
 
@@ -36,17 +36,14 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
     scope = {**around, "R": record}
     code, rest, device_loinc = identify(record, 3, options)
     found, others = _withheld(record, options) or _value(record, code, options)
-    # "10^9/L" is a unit although it has a component delimiter; Celltac's `10e3/uL^9^1` is a unit with its width and decimals.
-    units = (record.field(5).strip(), record.component(5, 1))
-    claims = (device_loinc,) if device_loinc else ()
-    means = meaning(code, units, options, maker=_maker(scope, options), specimen=_specimen(scope, options), claims=claims)
+    means = _meaning(scope, code, rest, device_loinc, options)
     status, validity = _state(scope, found, options)
     interval, more = values.reference_range(record, 6, decimal_comma=options.decimal_comma)
     numeric = found.kind is Kind.NUMERIC or (found.text is None and (means.unit is not None or means.loinc is not None))
     return Observation(
         kind=Kind.NUMERIC if numeric else Kind.TEXT,
         vendor_code=code,
-        vendor_text=record.component(3, options.name).strip()[:FIELD_MAX] if options.name else "",
+        vendor_text=_name(record, options),
         value=found.text,
         loinc=means.loinc,
         unit=means.unit,
@@ -56,10 +53,16 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
         status=status,
         flags=_flags(record, options),
         range=interval,
-        method=Method.AUTO_MEASURED,
+        method=options.methods.get(read(scope, options.method), Method.AUTO_MEASURED) if options.method else Method.AUTO_MEASURED,
         time=_time(scope, options.result_time, localise),
-        notes=(*(shown(other) for other in others), *more, *means.doubts, *notes(result.attached, options)),
-        operator=read(scope, "R.11"),
+        notes=(
+            *(shown(other) for other in others),
+            *more,
+            *means.doubts,
+            *notes(result.attached, options),
+            *labelled(scope, options),
+        ),
+        operator=somebody(read(scope, "R.11"), options),
         sub_id=rest,
     )
 
@@ -71,7 +74,7 @@ def identify(record: Record, n: int, options: AstmOptions, repeat: int = 0) -> t
     at = next((c for c in said if parts[c - 1] not in options.not_codes), said[0] if said else 0)
     code, cut = _without_dilution(parts[at - 1][:FIELD_MAX] if at else "", options.code_pattern)
     claimed = parts[options.loinc - 1] if 0 < options.loinc <= len(parts) else ""
-    spoken_for = {at, options.name if options.name != at else 0, options.loinc if _LOINC.match(claimed) else 0}
+    spoken_for = {at, *options.name, options.loinc if _LOINC.match(claimed) else 0}
     wanted = options.sub_id or range(at + 1, len(parts) + 1)
     rest = [part for c, part in enumerate(parts, 1) if part and c in wanted and c not in spoken_for]
     return code, "^".join(filter(None, [cut, *rest]))[:SUB_ID_MAX], claimed if _LOINC.match(claimed) else ""
@@ -82,6 +85,35 @@ def notes(records: Iterable[Record], options: AstmOptions) -> tuple[str, ...]:
     said = (note for record in records for note in _notes(record, options))
     told = tuple(shown(note) for note in islice(filter(None, said), NOTES_MAX + 1))
     return told if len(told) <= NOTES_MAX else (*told[:NOTES_MAX], "more notes are in the raw message")
+
+
+def labelled(scope: Scope, options: AstmOptions) -> Iterable[str]:
+    """What stands at the places that the profile wants told as notes: a reagent's lot, its expiry."""
+    said = ((label, read(scope, place)) for label, place in options.notes.items())
+    return [shown(f"{label}: {text}") for label, text in said if text]
+
+
+def somebody(text: str, options: AstmOptions) -> str:
+    """A person's name or number; nothing where the text is the profile's word for nobody."""
+    return "" if text in options.nobody else text
+
+
+def _name(record: Record, options: AstmOptions) -> str:
+    named = (record.component(3, c).strip() for c in options.name if c)
+    return next(filter(None, named), "")[:FIELD_MAX]
+
+
+def _meaning(scope: Scope, code: str, rest: str, device_loinc: str, options: AstmOptions) -> Meaning:
+    """What code and unit mean. "10^9/L" is a unit although it has a component delimiter; Celltac's `10e3/uL^9^1` is a unit with
+    its width and decimals; a number that is a logarithm is in the logarithm of the unit that the device writes.
+    """
+    record = scope["R"]
+    units = [record.field(5).strip(), record.component(5, 1)]
+    claims = (device_loinc,) if device_loinc else ()
+    logarithm = rest.rpartition("^")[2] in options.logarithms
+    known = [f"log {unit}" for unit in units if unit] if logarithm else units
+    means = meaning(code, known, options, maker=_maker(scope, options), specimen=_specimen(scope, options), claims=claims)
+    return means._replace(vendor_unit=units[0][:FIELD_MAX]) if logarithm else means
 
 
 def _without_dilution(code: str, pattern: str) -> tuple[str, str]:
@@ -165,17 +197,35 @@ def _specimen(scope: Scope, options: AstmOptions) -> str:
 
 
 def _state(scope: Scope, found: Value, options: AstmOptions) -> tuple[str, Validity]:
-    said = read(scope, "R.9").upper()
+    said = _letter(scope, "R", 9)
     if found.text is None:
-        return "X", found.validity
+        return "X", _off_scale(scope["R"], options) or found.validity
     failed = found.kind is Kind.TEXT and re.fullmatch(options.failed, found.text) is not None
-    letter = "X" if failed else values.status(said, options.statuses, read(scope, "O.26").upper())
-    if read(scope, "H.12").upper() in _TEST_MODES:
+    letter = "X" if failed else values.status(said, options.statuses, _letter(scope, "O", 26))
+    if read(scope, "H.12").upper() in TEST_MODES:
         return letter, Validity.TEST
     doubted = any(flag in options.doubtful_flags for flag in _flags(scope["R"], options)) if options.doubtful_flags else False
     if doubted or said in options.questionable or letter == "X":
         return letter, Validity.QUESTIONABLE
     return letter, found.validity
+
+
+def _letter(scope: Scope, kind: str, n: int) -> str:
+    """A status field's letter. Of several C, a correction, else the last (GeneXpert: F@C; Q@F, Q only says that we asked)."""
+    record = scope.get(kind)
+    if record is None:
+        return ""
+    repeats = (record.component(n, 1, repeat).strip().upper() for repeat in range(min(record.repeats(n), values.FLAGS_MAX)))
+    said = [letter for letter in repeats if letter]
+    return "C" if "C" in said else next(reversed(said), "")
+
+
+def _off_scale(record: Record, options: AstmOptions) -> Validity | None:
+    """Why an empty value is none, where a flag tells it: beyond what the analyzer can measure."""
+    if record.field(4).strip(f" {record.delimiters.component}"):
+        return None
+    told = _flags(record, options)
+    return Validity.UNDER if "<" in told else Validity.OVER if ">" in told else None
 
 
 def _time(scope: Scope, sources: Sources, localise: Callable[[datetime], datetime]) -> datetime | None:
