@@ -97,6 +97,19 @@ Place = tuple[int, int, int, int]
 """Where in the device a thing sits: (MDS, VMD, channel, metric), OBX-4. Trailing zeros: a device row; 0 inside: anonymous."""
 
 
+class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a result was made with or checked against: a reagent, a control, a calibrator, as the device names it."""
+
+    name: str = ""
+    kind: str = ""
+    """HL7 table 0384: SR single test reagent, MR multiple test reagent, RC calibrator, CO control ...; or the device's word."""
+    lot: str = ""
+    expires: str = ""
+    """Digits of a date or time, YYYYMMDD[HHMMSS], or empty."""
+    level: str = ""
+    """A control's level."""
+
+
 class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One thing a device said.
 
@@ -123,6 +136,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """Abnormal flags, HL7 table 0078, as mapped: L H LL HH < > A N U D W ...; alarm states are events, not flags."""
     range: str = ""
     """Reference range (lab) or alarm limits (bedside), as OBX-7 writes it: "3.5-5.1", "<200", ">40"."""
+    critical: str = ""
+    """Limits beyond which a lab result is critical, written like `range`; a note says the same in words."""
     method: Method = Method.AUTO_MEASURED
     time: datetime | None = None
     """When this one was measured, where it differs from the report's time; aware, in the device's offset."""
@@ -135,6 +150,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """Tells apart what shares a code: replicate, run, result aspect ("F", "I", "P")."""
     period_ms: str = ""
     """Waveform only: milliseconds between samples, decimal text."""
+    materials: tuple[Material, ...] = ()
+    """Lots that this result alone was made with; notes say the same in words."""
+    instance: str = ""
+    """The device's own name of this result, by which it corrects it (OBX-21)."""
 
     @property
     def mapped(self) -> bool:
@@ -201,6 +220,8 @@ class Specimen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = ""
     position: str = ""
     """Rack^position as the analyzer writes it."""
+    role: str = ""
+    """HL7 table 0369, as the device says it: P patient, Q control, C calibrator, O proficiency, E electronic control."""
     collected: datetime | None = None
     received: datetime | None = None
 
@@ -243,6 +264,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     specimen: Specimen | None = None
     order: Order | None = None
     notes: tuple[str, ...] = ()
+    materials: tuple[Material, ...] = ()
+    """Lots behind all of its results: reagents, and a control's own."""
     identity: str = ""
     message_id: str = ""
     """The device's own id for the message, where it has one (ASTM H.3)."""

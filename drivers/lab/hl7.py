@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -73,6 +74,7 @@ def _report(message: Message[Hl7Message], group: Group, nth: int, context: Hl7Co
             placer_id=read(scope, "OBR-2.1")[:FIELD_MAX], services=tuple(filter(None, [read(scope, "OBR-4.1")[:FIELD_MAX]]))
         ),
         notes=(*filter(None, told), *results.notes(group.attached)),
+        materials=results.materials(group.attached),
         identity=_identity(group, nth, context),
         message_id=read(scope, "MSH-10")[:FIELD_MAX],
     )
@@ -126,15 +128,20 @@ def _named(text: str, options: Hl7LabOptions) -> str:
 
 def _specimen(scope: Scope, context: Hl7Context) -> Specimen:
     collected = device_time(read(scope, "SPM-17"))
+    received = next(filter(None, (device_time(read(scope, place)) for place in ("SPM-18", "OBR-14"))), None)
     return Specimen(
         id=first(scope, context.options.specimen_id)[:FIELD_MAX],
         type=first(scope, context.options.specimen_type)[:FIELD_MAX],
         position="^".join(filter(None, (read(scope, "SAC-10"), read(scope, "SAC-11"))))[:FIELD_MAX],
+        role=read(scope, "SPM-11")[:1].upper(),
         collected=collected and (collected if collected.tzinfo else context.localise(collected)),
+        received=received and (received if received.tzinfo else context.localise(received)),
     )
 
 
 def _is_control(scope: Scope, options: Hl7LabOptions) -> bool:
+    if options.control_ids is not None and re.fullmatch(options.control_ids, first(scope, options.specimen_id)):
+        return True
     return any(read(scope, rule.field) in rule.values for rule in options.qc)
 
 

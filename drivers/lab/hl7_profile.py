@@ -59,12 +59,16 @@ class Hl7OrderOptions(Options):
     reply_s: float = Field(default=_LINE.reply_s, gt=0)
 
 
+TEST_MODES = ("T", "D")
+"""MSH-11: training, debugging. Their values are no patient's."""
 QUALITY_CONTROL = (
-    Equals(field="MSH-11", values=("Q",)),
-    Equals(field="SPM-11", values=("Q",)),
+    Equals(field="MSH-11", values=("Q", *TEST_MODES)),
+    Equals(field="SPM-11", values=("Q", "B", "C", "E", "F", "O", "V")),
     Equals(field="OBR-4", values=("LQC",)),
 )
-"""How HL7 says it: the processing id (Mindray), the specimen's role (LAW), a service (HemoScreen)."""
+"""How HL7 says that it is no patient's: the processing id (control as Mindray says it; training, debugging), the specimen's role
+(LAW; table 0369: control, blind, calibrator, electronic, proficiency of the laboratory or the operator, verifying calibrator), a
+service (HemoScreen)."""
 
 
 class Hl7LabOptions(Options):
@@ -99,6 +103,7 @@ class Hl7LabOptions(Options):
     failed: Pattern = STANDARD_FAILED
     images: Literal["keep", "drop"] = "keep"
     qc: tuple[Equals, ...] = QUALITY_CONTROL
+    control_ids: Pattern | None = None
 
     @cached_property
     def reading(self) -> Reading:

@@ -8,17 +8,18 @@ from datetime import datetime
 from itertools import islice
 
 from drivers.lab import values
-from drivers.lab.hl7_profile import Hl7LabOptions
+from drivers.lab.hl7_profile import TEST_MODES, Hl7LabOptions
 from drivers.lab.hl7_tree import NULL, Result, Scope, first, read
 from drivers.lab.meaning import meaning
 from drivers.lab.places import FIELD_MAX
 from drivers.lab.results import NOTES_MAX
 from drivers.lab.times import device_time
 from drivers.lab.values import NO_VALUE, Value, shown
-from gateway.model import Kind, Observation, Validity
+from gateway.model import Kind, Material, Observation, Validity
 from protocols.hl7v2.message import Segment
 
 _LOINC_SYSTEMS = ("LN", "LOINC")
+_DIGITS = re.compile(r"\d{8}(?:\d{6})?")
 _STATUSES = frozenset("CDFINOPRSUWX")
 """HL7 table 0085; V and B and A, which later versions add, promise less than F and become R."""
 
@@ -35,6 +36,8 @@ def observe(
         code, [_unit(obx)], options, maker=options.maker or sender, specimen=_specimen(scope, options), claims=_claims(obx)
     )
     status, validity = _state(obx, found, options)
+    if found.text is not None and read(scope, "MSH-11") in TEST_MODES:
+        validity = Validity.TEST
     numeric = found.kind is Kind.NUMERIC or (found.text is None and (means.unit is not None or obx.text(2) == "NM"))
     return Observation(
         kind=Kind.NUMERIC if numeric else Kind.TEXT,
@@ -53,6 +56,8 @@ def observe(
         notes=(*extra, *means.doubts, *notes(result.attached)),
         operator=obx.text(16).strip()[:FIELD_MAX],
         sub_id=obx.text(4).strip()[: values.TEXT_MAX],
+        materials=materials(result.attached),
+        instance=_instance(obx),
     )
 
 
@@ -77,6 +82,28 @@ def is_echo(result: Result, before: Result | None) -> bool:
     if before is None or any(result.obx.text(5, n).strip() for n in (1, 2)) or result.obx.text(11) == "X":
         return False
     return (result.obx.raw(3), result.obx.raw(4)) == (before.obx.raw(3), before.obx.raw(4)) and bool(before.obx.raw(5))
+
+
+def materials(attached: Iterable[Segment]) -> tuple[Material, ...]:
+    """The lots that INV segments name."""
+    found = (_material(segment) for segment in attached if segment.name == "INV")
+    return tuple(islice((one for one in found if one.name or one.lot), NOTES_MAX))
+
+
+def _material(inv: Segment) -> Material:
+    """INV-1 what, INV-3 of which sort, INV-12 until when, INV-16 which lot; HL7's null is nothing."""
+    name, text, kind, lot = (
+        "" if said == NULL else said[:FIELD_MAX]
+        for said in (inv.text(1).strip(), inv.text(1, 2).strip(), inv.text(3).strip(), inv.text(16).strip())
+    )
+    expires = _DIGITS.match(inv.text(12).strip())
+    return Material(name=name or text, kind=kind, lot=lot, expires=expires[0] if expires else "")
+
+
+def _instance(obx: Segment) -> str:
+    """OBX-21, with who gave it: the same number of two instruments is not one result."""
+    parts = [obx.text(21, n).strip() for n in range(1, 5)]
+    return "^".join(parts).rstrip("^")[:FIELD_MAX] if parts[0] and parts[0] != NULL else ""
 
 
 def notes(attached: Iterable[Segment]) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class _Grower:
         self._specimen_first = specimen_first
         self._around: dict[str, Segment] = {}
         self._group: Group | None = None
+        self._of_specimen: list[Segment] = []
 
     def take(self, segment: Segment) -> None:
         name = segment.name
@@ -58,13 +59,15 @@ class _Grower:
             self._begin(segment)
 
     def _open(self, **own: Segment) -> Group:
-        self._group = Group({**self._around, **own})
+        self._group = Group({**self._around, **own}, attached=[*self._of_specimen])
         self.groups.append(self._group)
         return self._group
 
     def _attach(self, segment: Segment) -> None:
         if self._group is not None:
             (self._group.results[-1].attached if self._group.results else self._group.attached).append(segment)
+        elif segment.name == "INV":
+            self._of_specimen.append(segment)
 
     def _belongs(self, segment: Segment) -> bool:
         """Whether it belongs to the order before it."""
@@ -81,6 +84,8 @@ class _Grower:
         name = segment.name
         if name in _STALE or name == "SAC":
             self._group = None
+        if name in _STALE:
+            self._of_specimen = []
         for stale in _STALE.get(name, ()):
             self._around.pop(stale, None)
         self._around[name] = segment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,9 +13,10 @@ import msgspec
 from drivers.lab import poct1a_results as results
 from drivers.lab.places import FIELD_MAX
 from drivers.lab.poct1a_profile import Poct1aOptions
+from drivers.lab.results import NOTES_MAX
 from drivers.lab.values import shown
 from gateway.driver import Context, Driver
-from gateway.model import Category, DeviceIdentity, Given, Kind, Observation, Order, Report, Specimen
+from gateway.model import Category, DeviceIdentity, Given, Kind, Material, Observation, Order, Report, Specimen
 from protocols.poct1a import conversation
 from protocols.poct1a.message import NOTHING, Object, Poct1aMessage
 from protocols.sansio import Codec, Message
@@ -22,6 +24,9 @@ from protocols.sansio import Codec, Message
 PoctContext: TypeAlias = Context[Poct1aOptions]
 
 _HOST_TALK = frozenset({"HEL.R01", "DST.R01", "ACK.R01", "EOT.R01", "KPA.R01", "END.R01", "ESC.R01", "REQ.R01"})
+
+_ROLES = {"EQC": "E", "PRF": "O", "CAL": "C", "LIN": "V"}
+"""SVC.role_cd to HL7 table 0369; any other that is no patient's is a control's."""
 
 
 def codec(options: Poct1aOptions) -> Codec[Poct1aMessage]:
@@ -51,6 +56,7 @@ def _service(message: Message[Poct1aMessage], service: Object, context: PoctCont
     order = service.find("ORD") or NOTHING
     measured = results.moment(service.value("SVC.observation_dttm"), context.localise)
     kind = specimen.value("SPC.type_cd")
+    control = _is_control(body, service, options)
     seen = tuple(
         results.observe(
             obs,
@@ -67,14 +73,19 @@ def _service(message: Message[Poct1aMessage], service: Object, context: PoctCont
         message,
         seen,
         context,
-        category=Category.QC if _is_control(body, service, options) else Category.LAB,
+        category=Category.QC if control else Category.LAB,
         given=_given(about, operator),
-        specimen=Specimen(type=kind[:FIELD_MAX], collected=results.moment(specimen.value("SPC.specimen_dttm"), context.localise)),
+        specimen=Specimen(
+            type=kind[:FIELD_MAX],
+            role=_ROLES.get(service.value("SVC.role_cd").upper(), "Q") if control else "",
+            collected=results.moment(specimen.value("SPC.specimen_dttm"), context.localise),
+        ),
         order=Order(
             placer_id=order.value("ORD.order_id")[:FIELD_MAX],
             services=tuple(filter(None, [order.value("ORD.universal_service_id")[:FIELD_MAX]])),
         ),
-        notes=(*_materials(service), *results.notes(service, options), *results.notes(about, options)),
+        notes=(*_told(service), *results.notes(service, options), *results.notes(about, options)),
+        materials=tuple(islice(_materials(service), NOTES_MAX)),
         identity=_identity(body, context, service),
     )
 
@@ -152,8 +163,29 @@ def _is_control(body: Poct1aMessage, service: Object, options: Poct1aOptions) ->
     return service.value("SVC.role_cd").upper() in options.qc_roles
 
 
-def _materials(service: Object) -> Iterator[str]:
-    """Control and reagent with their lots, and a status or reason that is not the usual one."""
+def _materials(service: Object) -> Iterator[Material]:
+    """Control and reagent with their lots."""
+    for name, kind in (("CTC", "CO"), ("RGT", "SR")):
+        for one in service.walk(name):
+            found = Material(
+                name=one.value(f"{name}.name")[:FIELD_MAX],
+                kind=kind,
+                lot=one.value(f"{name}.lot_number")[:FIELD_MAX],
+                expires=_day(one.value(f"{name}.expiration_date")),
+                level=one.value(f"{name}.level_cd")[:FIELD_MAX],
+            )
+            if found != Material(kind=kind):
+                yield found
+
+
+def _day(text: str) -> str:
+    """An ISO date as digits; nothing for what is none."""
+    digits = text[:10].replace("-", "")
+    return digits if len(digits) == 8 and digits.isascii() and digits.isdigit() else ""
+
+
+def _told(service: Object) -> Iterator[str]:
+    """Control and reagent with their lots in words, and a status or reason that is not the usual one."""
     for name, what in (("CTC", "control"), ("RGT", "reagent")):
         for one in service.walk(name):
             parts = (

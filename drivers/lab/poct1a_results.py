@@ -69,6 +69,7 @@ def observe(
         status=status,
         flags=_flags(obs, options),
         range=_interval(obs.value("OBS.normal_lo-hi_limit", "OBS.normal_lo_hi_limit")),
+        critical=_critical(obs),
         method=_METHODS.get(obs.value("OBS.method_cd").upper(), Method.AUTO_MEASURED),
         time=moment(obs.value("OBS.observation_dttm"), localise) or measured,
         notes=(*_extra(obs, quantity), *means.doubts, *notes(obs, options)),
@@ -96,10 +97,14 @@ def _value(obs: Object, code: str, options: Poct1aOptions) -> Value:
 def _extra(obs: Object, quantity: Field) -> tuple[str, ...]:
     """What stands beside the value: a qualitative result beside a number, critical limits, a discarded result."""
     words = obs.value("OBS.qualitative_value") if quantity.name != "OBS.qualitative_value" else ""
-    critical = _interval(obs.value("OBS.critical_lo-hi_limit", "OBS.critical_lo_hi_limit"))
+    critical = _critical(obs)
     refused = {"D": "discarded", "R": "rejected"}.get(obs.value("OBS.status_cd").upper(), "")
     told = (words, critical and f"critical limits: {critical}", refused and f"{refused} on the device")
     return tuple(shown(text) for text in told if text)
+
+
+def _critical(obs: Object) -> str:
+    return _interval(obs.value("OBS.critical_lo-hi_limit", "OBS.critical_lo_hi_limit"))
 
 
 def _state(obs: Object, found: Value) -> tuple[str, Validity]:

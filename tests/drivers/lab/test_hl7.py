@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.lab.hl7 import DRIVER
 from gateway.driver import Context
-from gateway.model import Category, DeviceIdentity, Kind, Report, Validity
+from gateway.model import Category, DeviceIdentity, Kind, Material, Report, Validity
 from protocols.hl7v2.mllp import encode
 from protocols.sansio import Message
 
@@ -131,6 +131,50 @@ def test_several_specimens_and_orders_are_never_mixed_up() -> None:
 def test_quality_control_is_never_a_patients_result(segments: tuple[str, ...]) -> None:
     (report,) = reports(*segments)
     assert report.category is Category.QC
+
+
+@pytest.mark.parametrize("mode", ["T", "D"])
+def test_training_is_no_patients_and_says_test(mode: str) -> None:
+    (report,) = reports(msh(mode=mode), "PID|1||SYN-1", "OBR|1||T1", OBX)
+    assert (report.category, report.observations[0].validity) == (Category.QC, Validity.TEST)
+
+
+@pytest.mark.parametrize("role", ["Q", "B", "C", "E", "F", "O", "V"])
+def test_a_specimens_role_that_is_no_patients_is_kept(role: str) -> None:
+    (report,) = reports(msh("OUL^R22^OUL_R22"), f"SPM|1|S1||SER|||||||{role}^^HL70369", "OBR|1", OBX)
+    assert report.specimen is not None
+    assert (report.category, report.specimen.role) == (Category.QC, role)
+
+
+def test_a_control_known_by_its_id_alone_is_split_from_the_patients_of_its_message() -> None:
+    one, two, three = reports(
+        msh("OUL^R22^OUL_R22"),
+        *("SPM|1|SYN-1||SER", "OBR|1", OBX, "SPM|2|LEVEL-2||SER", "OBR|2", OBX, "SPM|3|MY-LEVEL-2||SER", "OBR|3", OBX),
+        control_ids="LEVEL-[0-9]",
+    )
+    assert [report.category for report in (one, two, three)] == [Category.LAB, Category.QC, Category.LAB]
+
+
+def test_lots_and_the_instance_that_a_law_analyzer_names() -> None:
+    """The order of segments and the INV fields of cobas pro's LAB-29: the control's lot behind SAC, reagents behind OBX and TCD."""
+    control = "INV|20391^Control 1|OK^^HL70383|CO^^HL70384|||||||||20281231||||C-77"
+    reagent = "INV|2049001|OK^^HL70383~CURRENT^^99ROC|R1|514|1|8||||||20281030||||256616"
+    null = 'INV|""|OK^^HL70383|OT^^HL70384|MwpId^^99ROC'
+    row = f"{OBX}{'|' * 7}I-1^GW^0123^EUI-64"
+    first, second = reports(
+        msh("OUL^R22^OUL_R22"),
+        *("SPM|1|20391||SER|||||||Q^^HL70369||||||20261121080000|20261121083000", "SAC|||20391", control),
+        *('OBR|1|""||GLU', row, "TCD|GLU|^1^:^1", reagent, null, 'OBR|2|""||GLU', OBX),
+    )
+    assert first.materials == second.materials == (Material(name="20391", kind="CO", lot="C-77", expires="20281231"),)
+    glucose = first.observations[0]
+    assert glucose.materials == (Material(name="2049001", kind="R1", lot="256616", expires="20281030"),)
+    assert (glucose.instance, second.observations[0].instance) == ("I-1^GW^0123^EUI-64", "")
+    assert first.specimen is not None
+    assert (first.specimen.collected, first.specimen.received) == (
+        datetime(2026, 11, 21, 8, 0, tzinfo=BERLIN),
+        datetime(2026, 11, 21, 8, 30, tzinfo=BERLIN),
+    )
 
 
 def test_an_unknown_patient_is_nobody() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.lab.poct1a import DRIVER
 from gateway.driver import Context
-from gateway.model import Category, DeviceIdentity, Kind, Method, Report, Validity
+from gateway.model import Category, DeviceIdentity, Kind, Material, Method, Report, Validity
 from protocols.sansio import Message
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_times_without_an_offset_are_in_the_devices_zone_and_its_clock_is_measur
         ('<OBS.value V="5"/><OBS.normal_lo_hi_limit V="[3.9;6.1]"/>', {"range": "3.9-6.1"}),
         ('<OBS.value V="5"/><OBS.normal_lo-hi_limit V="[;6.1]"/>', {"range": "<6.1"}),
         ('<OBS.value V="5"/><OBS.normal_lo-hi_limit V="[3.9;["/>', {"range": ">3.9"}),
-        ('<OBS.value V="5"/><OBS.critical_lo-hi_limit V="[2;20]"/>', {"notes": ("critical limits: 2-20",)}),
+        ('<OBS.value V="5"/><OBS.critical_lo-hi_limit V="[2;20]"/>', {"notes": ("critical limits: 2-20",), "critical": "2-20"}),
         ('<OBS.value V="5"/><OBS.observation_dttm V="2026-11-21T08:00:00Z"/>', {"time": datetime(2026, 11, 21, 8, 0, tzinfo=UTC)}),
         ('<OBS.value V="5"/><NTE><NTE.text V="hemolysed"/></NTE>', {"notes": ("hemolysed",)}),
     ],
@@ -146,6 +146,22 @@ def test_control_and_reagent_are_told_with_their_lots() -> None:
     rgt = '<RGT><RGT.name V="Strip"/><RGT.lot_number V="L7"/><RGT.expiration_date V="2027-01-31T00:00:00"/></RGT>'
     (report,) = reports(document(service(beside=f'<SVC.status_cd V="OVR"/>{rgt}')))
     assert report.notes == ("reagent: Strip lot L7 expires 2027-01-31", "taken with an override on the device")
+    assert report.materials == (Material(name="Strip", kind="SR", lot="L7", expires="20270131"),)
+
+
+@pytest.mark.parametrize(("role", "said"), [("OBS", ""), ("LQC", "Q"), ("EQC", "E"), ("PRF", "O"), ("CAL", "C"), ("LIN", "V")])
+def test_what_a_service_was_for_is_the_role_of_its_specimen(role: str, said: str) -> None:
+    """POCT1-A SVC.role_cd in the words of HL7 table 0369."""
+    (report,) = reports(document(service(role=role)))
+    assert report.specimen is not None
+    assert report.specimen.role == said
+
+
+def test_a_control_keeps_its_lot_and_level() -> None:
+    ctc = '<CTC><CTC.name V="High"/><CTC.lot_number V="C9"/><CTC.expiration_date V="2027-06"/><CTC.level_cd V="2"/></CTC>'
+    (report,) = reports(document(service(beside=ctc)))
+    assert report.category is Category.QC
+    assert report.materials == (Material(name="High", kind="CO", lot="C9", level="2"),), "a month is no day"
 
 
 def test_the_same_result_sent_again_is_the_same_and_a_rerun_is_not() -> None:
