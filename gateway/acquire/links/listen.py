@@ -1,28 +1,22 @@
-"""tcp-listen://ADDRESS:PORT: the device connects to us. One device a port, chosen by allow-list."""
+"""tcp-listen://ADDRESS:PORT: the device connects to us. Devices that share a port are told apart by their allow-lists."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import ipaddress
 import logging
 from dataclasses import dataclass
 
-from gateway.acquire.links import READ_MAX
 from gateway.acquire.links.dial import Dial
+from gateway.acquire.links.ports import Claim, Network, Port, ports, rank
 from gateway.acquire.links.stream import StreamConnection, keep_alive
 from gateway.acquire.links.tcp import KEEPALIVE_S
 from gateway.driver import LineSettings
-from gateway.errors import LinkError
 
 _log = logging.getLogger(__name__)
 
 STRANGERS_MAX = 64
 """Refused addresses that are logged: the first ones tell a mistake, a port scan must not fill the log."""
-BACKLOG = 4
-"""Connections the kernel may hold: one device, and its own hasty retries."""
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +59,32 @@ class ListenLink:
     """
 
     passive = True
+    last = False
 
     def __init__(self, spec: ListenSpec) -> None:
         self._spec = spec
-        self._server: asyncio.Server | None = None
-        self._waiting: StreamConnection | None = None
-        self._current: _Accepted | None = None
+        self._port: Port | None = None
+        self._waiting: Accepted | None = None
+        self._current: Accepted | None = None
         self._arrived = asyncio.Event()
         self._strangers: set[str] = set()
         self.refused = 0
 
     @property
+    def allow(self) -> tuple[Network, ...]:
+        """Who may connect; nobody named: everybody."""
+        return self._spec.allow
+
+    @property
     def port(self) -> int:
         """The port in use, once open."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
+        assert self._port is not None
+        return self._port.bound
 
     async def listen(self) -> None:
         """Bind the port, if that has not happened. `open` does it too."""
-        if self._server is None:
-            self._server = await self._bind()
+        if self._port is None:
+            self._port = await ports().join(self._spec.host, self._spec.port, self)
 
     async def open(self) -> StreamConnection:
         await self.listen()
@@ -95,9 +95,9 @@ class ListenLink:
         return connection
 
     async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._port is not None:
+            self._port.leave(self)
+            self._port = None
         if self._waiting is not None:
             self._waiting.cut()
             await self._waiting.close()
@@ -106,20 +106,14 @@ class ListenLink:
     def describe(self) -> str:
         return f"listening on {self._spec.host}:{self._spec.port}"
 
-    async def _bind(self) -> asyncio.Server:
-        where = f"{self._spec.host}:{self._spec.port}"
-        try:
-            return await asyncio.start_server(
-                self._accept, self._spec.host, self._spec.port, limit=READ_MAX, backlog=BACKLOG, reuse_address=True
-            )
-        except OSError as error:
-            raise LinkError(f"{where}: {_cause(error)}") from None
+    # As the claim of a port
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = str(writer.get_extra_info("peername", ("?",))[0])
-        name = f"{peer} on {self._spec.host}:{self._spec.port}"
-        connection = _Accepted(reader, writer, name)
-        if self._server is None or not self._welcome(peer):  # None: closed while this one was on its way in
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: str) -> None:
+        connection = Accepted(reader, writer, f"{peer} on {self._spec.host}:{self._spec.port}", peer)
+        busy = self._spec.second == "refuse" and self._current is not None and self._current.alive
+        if self._port is None or busy:  # None: closed while this one was on its way in
+            if busy:
+                self._note(peer, "another connection is in use")
             connection.cut()
             await connection.close()
             return
@@ -132,40 +126,29 @@ class ListenLink:
         self._current = self._waiting = connection
         self._arrived.set()
 
-    def _welcome(self, peer: str) -> bool:
-        busy = self._spec.second == "refuse" and self._current is not None and self._current.alive
-        if not busy and self._allowed(peer):
-            return True
+    def refuse(self, peer: str) -> None:
+        self._note(peer, "its address is not in allow=")
+
+    def give_way(self, other: Claim) -> None:
+        for connection in (self._current, self._waiting):
+            if connection is not None and rank(other, connection.peer) > rank(self, connection.peer):
+                connection.cut()
+
+    def _note(self, peer: str, why: str) -> None:
         self.refused += 1
         if peer not in self._strangers and len(self._strangers) < STRANGERS_MAX:
             self._strangers.add(peer)
-            why = "another connection is in use" if busy else "its address is not in allow="
             _log.info("%s: refused %s: %s", self.describe(), peer, why)
-        return False
-
-    def _allowed(self, peer: str) -> bool:
-        if not self._spec.allow:
-            return True
-        try:
-            address = ipaddress.ip_address(peer.partition("%")[0])
-        except ValueError:  # the peer has gone before anybody could ask who it was
-            return False
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in network for network in self._spec.allow)
 
 
-class _Accepted(StreamConnection):
+class Accepted(StreamConnection):
+    """A connection that somebody made to us; `peer` is the other side's address."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str, peer: str) -> None:
+        super().__init__(reader, writer, name)
+        self.peer = peer
+
     @property
     def alive(self) -> bool:
+        """Whether neither side has closed it."""
         return not (self._reader.at_eof() or self._writer.is_closing())
-
-
-def _cause(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "the port is in use; by another device of this configuration or another program (`ss -ltnp` names it)"
-    if error.errno == errno.EACCES:
-        return "not permitted; ports below 1024 need a privilege, choose one above"
-    if error.errno == errno.EADDRNOTAVAIL or "could not bind on any address" in str(error):  # the second since Python 3.13
-        return "this machine has no such address; use one of `ip addr`, or 0.0.0.0 for all"
-    return f"cannot listen: {error.strerror or error}"

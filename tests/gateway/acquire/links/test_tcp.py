@@ -266,7 +266,7 @@ async def test_who_arrives_while_the_port_is_being_closed_is_hung_up_on() -> Non
     reader, dialled = await dial(port)
     await link.listen()
     await link.close()
-    await link._accept(*await server.accepted.get())
+    await link.accept(*await server.accepted.get(), "127.0.0.1")
     assert await within(asyncio.ensure_future(reader.read())) == b""
     await close(dialled)
     await server.stop()
