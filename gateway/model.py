@@ -154,6 +154,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """Lots that this result alone was made with; notes say the same in words."""
     instance: str = ""
     """The device's own name of this result, by which it corrects it (OBX-21)."""
+    loinc_text: str = ""
+    """LOINC's name for `loinc`, where a person gave a code that the terms do not hold; the terms have it otherwise."""
 
     @property
     def mapped(self) -> bool:
@@ -341,10 +343,19 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     report: Report
     late: bool = False
     """It is sent so late that the message must say so."""
+    number: str = ""
+    """The message's own id, where it corrects one that was delivered: a new one about the same results."""
+    corrected: tuple[int, ...] = ()
+    """Which observations (from 0) it corrects."""
+
+    @property
+    def message_id(self) -> str:
+        """MSH-10, Bundle.identifier."""
+        return self.number or self.key
 
     @property
     def key(self) -> str:
-        """20 characters, unique for this gateway for ever, the same at every resend (MSH-10, Bundle.identifier)."""
+        """20 characters, unique for this gateway for ever, the same at every resend; the results' identifiers are made of it."""
         return f"{self.epoch}{self.id:012d}"
 
 

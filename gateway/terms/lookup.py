@@ -68,6 +68,11 @@ def loinc(code: str) -> Loinc | None:
     return _all_loincs().get(code)
 
 
+def dimensions(code: str) -> frozenset[str]:
+    """The dimensions of the analytes that a LOINC names in the tables; none where they do not hold it as an analyte's."""
+    return _dimensions().get(code, frozenset())
+
+
 def analyte(maker: str, code: str, ucum: str | None, *, specimen: str = "", inferred: bool = False) -> Analyte | None:
     """What `maker`'s `code` in unit `ucum` means, or None; never a LOINC of another unit class.
 
@@ -138,7 +143,7 @@ def _restore(former: reading.Site) -> None:
 def _reload() -> None:
     for load in (vocabulary.units, vocabulary.entries, spellings.spellings, analytes.load):
         load.cache_clear()
-    for derived in (_all_loincs, _conversions, _table_ucums, _any_case):
+    for derived in (_all_loincs, _conversions, _table_ucums, _any_case, _dimensions):
         derived.cache_clear()
     _conversions()
     analytes.load()
@@ -154,6 +159,15 @@ def _all_loincs() -> dict[str, Loinc]:
         held = found.setdefault(coding.code, coding)
         if checks.CONFIDENCES.index(coding.confidence) < checks.CONFIDENCES.index(held.confidence):
             found[coding.code] = coding
+    return found
+
+
+@cache
+def _dimensions() -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for meanings in analytes.load().by_code.values():
+        for one in meanings:
+            found[one.loinc.code] = found.get(one.loinc.code, frozenset()) | one.dimensions
     return found
 
 

@@ -70,6 +70,7 @@ GROUND = frozenset(
         "gateway.settings",
         "gateway.explain",
         "gateway.histogram",
+        "gateway.mapping",
         "gateway.positions",
         "gateway.thinning",
     ]
@@ -82,7 +83,7 @@ ROOMS = {
     "protocols": Room(("protocols",), frozenset(["protocols"])),
     "the ground floor": Room(
         ("gateway/model.py", "gateway/driver.py", "gateway/errors.py", "gateway/settings", "gateway/explain.py", "gateway/positions.py", "gateway/histogram.py",
-         "gateway/readings.py", "gateway/thinning.py"),
+         "gateway/readings.py", "gateway/thinning.py", "gateway/mapping"),
         GROUND | {"protocols"}, frozenset(["pydantic", "msgspec"]), (IO | CLOCKS) - {"pathlib", "urllib"},
     ),
     "terms": Room(  # package data: the tables, read once
