@@ -11,7 +11,7 @@ from msgspec import Raw
 from gateway.deliver.destination import Outgoing
 from gateway.deliver.messages import Renderer, fhir_lab
 from gateway.deliver.messages.fhir_device import Equipment, Metric
-from gateway.deliver.messages.fhir_names import create, own_system, reference, vendor_system
+from gateway.deliver.messages.fhir_names import create, own_system, reference, update, vendor_system
 from gateway.deliver.messages.fhir_observation import LABS, Context, Made, Writer, name
 from gateway.deliver.messages.fhir_patient import People, Person, evidence
 from gateway.deliver.messages.fhir_types import Bundle, Identifier, encode
@@ -50,12 +50,12 @@ class _Writer:
         if entry.report.category is Category.LAB and made:
             entries.append(_diagnostic_report(made, context))
         bundle = Bundle(
-            identifier=Identifier(system=self._system, value=entry.key),
+            identifier=Identifier(system=self._system, value=entry.message_id),
             type="transaction",
             timestamp=moment(entry.stored_at),
             entry=tuple(entries),
         )
-        return Outgoing(entry.key, encode(bundle))
+        return Outgoing(entry.message_id, encode(bundle))
 
     def _wanted(self, report: Report) -> Sequence[Observation]:
         wanted = self._settings.convert
@@ -125,4 +125,5 @@ def _diagnostic_report(made: Sequence[Made], context: Context) -> Raw:
         orders=context.orders,
         vendor=context.vendor,
     )
-    return create("DiagnosticReport", identifier, resource)
+    write = update if context.entry.number else create
+    return write("DiagnosticReport", identifier, resource)

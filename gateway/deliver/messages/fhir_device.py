@@ -75,7 +75,19 @@ class Equipment:
 
     def metric(self, o: Observation) -> Metric:
         """The static part of an observation."""
-        key = (o.vendor_code, o.refid, o.loinc, o.unit, o.vendor_unit, o.vendor_text, o.place, o.method, o.kind, o.sub_id)
+        key = (
+            o.vendor_code,
+            o.refid,
+            o.loinc,
+            o.loinc_text,
+            o.unit,
+            o.vendor_unit,
+            o.vendor_text,
+            o.place,
+            o.method,
+            o.kind,
+            o.sub_id,
+        )
         found = self._metrics.get(key)
         if found is None:
             if len(self._metrics) >= METRICS_MAX:
@@ -98,7 +110,7 @@ class Equipment:
         category = raw(_categories(o, self._category))
         vital = raw((_VITAL,)) if self._is_vital(o, loincs) else category
         device = raw(reference("DeviceMetric", identifier)) if identifier is not None else self.reference
-        concept = raw(self._concept(loincs, o.refid or "", o.vendor_code, o.vendor_text))
+        concept = raw(self._concept(loincs, o.refid or "", o.vendor_code, o.vendor_text, o.loinc_text))
         return Metric(concept, category, vital, unit, device, _named(identifier), on, off, self._panel(o))
 
     def _loincs(self, o: Observation) -> tuple[str, ...]:
@@ -109,7 +121,9 @@ class Equipment:
             return ()
         return tuple(found.code for found in terms.loincs(o.refid, o.unit, inferred=self._settings.inferred))
 
-    def _concept(self, loincs: tuple[str, ...], refid: str, vendor_code: str, vendor_text: str) -> CodeableConcept:
+    def _concept(
+        self, loincs: tuple[str, ...], refid: str, vendor_code: str, vendor_text: str, loinc_text: str = ""
+    ) -> CodeableConcept:
         term = terms.find(refid) if refid else None
         codings = [Coding(system=LOINC, code=own) for own in loincs]
         if term is not None:
@@ -118,7 +132,7 @@ class Equipment:
         if own is not None:
             codings.append(Coding(system=self._vendor, code=own, display=text(vendor_text)))
         known = terms.loinc(loincs[0]) if loincs else None
-        words = (known.display if known else "") or (term.display if term else "") or vendor_text or vendor_code
+        words = (known.display if known else loinc_text) or (term.display if term else "") or vendor_text or vendor_code
         return CodeableConcept(coding=tuple(codings), text=text(words) or "?")
 
     def _is_vital(self, o: Observation, loincs: tuple[str, ...]) -> bool:

@@ -50,10 +50,11 @@ def create(kind: str, identifier: Identifier, resource: Resource, url: str = "",
     return raw(Entry(full_url=url or full_url(kind, identifier), resource=resource, request=request))
 
 
-def update(kind: str, identifier: Identifier, resource: Resource) -> Raw:
-    """An entry that makes the one with the identifier be as the resource says (PoCD's conditional update)."""
-    request = Request(method="PUT", url=f"{kind}?{query(identifier.system, identifier.value or '')}")
-    return raw(Entry(full_url=full_url(kind, identifier), resource=resource, request=request))
+def update(kind: str, identifier: Identifier, resource: Resource, url: str = "", condition: str = "") -> Raw:
+    """An entry that makes the one with the identifier be as the resource says (PoCD's conditional update); see `create`."""
+    condition = condition or query(identifier.system, identifier.value or "")
+    request = Request(method="PUT", url=f"{kind}?{condition}")
+    return raw(Entry(full_url=url or full_url(kind, identifier), resource=resource, request=request))
 
 
 def reference(kind: str, identifier: Identifier) -> Reference:

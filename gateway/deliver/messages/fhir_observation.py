@@ -12,7 +12,7 @@ from gateway.deliver.messages import LATE
 from gateway.deliver.messages.fhir_codes import ACT_REASON, LOCAL, STATUS
 from gateway.deliver.messages.fhir_device import VITAL, Equipment, Metric
 from gateway.deliver.messages.fhir_lab import effective
-from gateway.deliver.messages.fhir_names import create, full_url
+from gateway.deliver.messages.fhir_names import create, full_url, update
 from gateway.deliver.messages.fhir_patient import Person
 from gateway.deliver.messages.fhir_types import Annotation, Coding, Component, Identifier, Meta, Reference
 from gateway.deliver.messages.fhir_types import Observation as Resource
@@ -169,7 +169,9 @@ class Writer:
             component=content.component,
         )
         url = f"{self._urls}{index + 1:012x}"
-        entry = create("Observation", resource.identifier[0], resource, url, f"{self._condition}{own}")
+        condition = f"{self._condition}{own}"
+        write = update if index in context.entry.corrected else create
+        entry = write("Observation", resource.identifier[0], resource, url, condition)
         return Made(entry, url, status, content.code)
 
     def _status(self, members: list[Observation]) -> str:

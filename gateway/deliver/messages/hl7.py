@@ -106,11 +106,11 @@ class Head:
     def msh(self, entry: Entry, processing_id: str = "") -> str:
         """MSH: created when the journal stored the report, numbered by its row, so a resend is the same."""
         mode = processing_id or self._settings.processing_id
-        return f"{self._before}{self._stamp(entry.stored_at)}||ORU^R01^ORU_R01|{escape(entry.key)}|{mode}{self._after}"
+        return f"{self._before}{self._stamp(entry.stored_at)}||ORU^R01^ORU_R01|{escape(entry.message_id)}|{mode}{self._after}"
 
     def outgoing(self, entry: Entry, lines: list[str]) -> Outgoing:
         """The message as bytes, under its stable id."""
-        return Outgoing(entry.key, "".join(lines).encode(self._codec, "replace"))
+        return Outgoing(entry.message_id, "".join(lines).encode(self._codec, "replace"))
 
     def _patient(self, subject: Subject, location: Location | None) -> str:
         return self.pid(subject) + self.pv1(subject, location)

@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway import terms
 from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, private_system, stamps
-from gateway.deliver.messages.values import analyte_loinc, typed
+from gateway.deliver.messages.values import analyte_loinc, named_loinc, typed
 from gateway.model import ABSENT, Gateway, Kind, Observation, Report, Validity
 from gateway.settings.lab import LabSettings
 from protocols.hl7v2.message import escape, field, segment
@@ -47,10 +47,10 @@ class Rows:
         o = observation
         own = (o.vendor_code, o.vendor_text, private_system(self._settings, report))
         loinc = analyte_loinc(o, report, inferred=self._settings.inferred)
-        return self._code(loinc, o.refid, o.unit, own)
+        return self._code(loinc, o.loinc_text, o.refid, o.unit, own)
 
-    def _new_code(self, loinc: str | None, refid: str | None, unit: str | None, own: tuple[str, str, str]) -> str:
-        found = terms.loinc(loinc) if loinc else None
+    def _new_code(self, loinc: str | None, name: str, refid: str | None, unit: str | None, own: tuple[str, str, str]) -> str:
+        found = named_loinc(loinc, name) if loinc else None
         if found is None and refid:
             found = next(iter(terms.loincs(refid, unit, inferred=self._settings.inferred)), None)
         if found is not None:

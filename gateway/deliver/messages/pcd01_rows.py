@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from gateway import terms
 from gateway.deliver.messages.containment import Base, groups, place_of
 from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, hd, private_system
+from gateway.deliver.messages.values import named_loinc
 from gateway.model import Gateway, Kind, Method, Observation, Place, Report
 from gateway.settings.pcd01 import Pcd01Settings
 from protocols.hl7v2.message import field
@@ -87,7 +88,19 @@ class Device:
     def metric(self, observation: Observation) -> Metric:
         """The static part of an observation's row."""
         o = observation
-        key = (o.vendor_code, o.refid, o.unit, o.place, o.vendor_unit, o.vendor_text, o.loinc, o.method, o.kind, o.sub_id)
+        key = (
+            o.vendor_code,
+            o.refid,
+            o.unit,
+            o.place,
+            o.vendor_unit,
+            o.vendor_text,
+            o.loinc,
+            o.loinc_text,
+            o.method,
+            o.kind,
+            o.sub_id,
+        )
         found = self._metrics.get(key)
         if found is None:
             if len(self._metrics) >= CACHE_MAX:
@@ -144,8 +157,8 @@ class Device:
         term = terms.find(observation.refid) if observation.refid else None
         if term is not None:
             return field(str(term.code), term.refid, "MDC", *self._alternate(observation, own))
-        loinc = terms.loinc(observation.loinc) if observation.loinc else None
-        if loinc is not None:
+        if observation.loinc:
+            loinc = named_loinc(observation.loinc, observation.loinc_text)
             return field(loinc.code, loinc.display, "LN", *own)
         return field(*own)
 

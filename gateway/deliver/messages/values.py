@@ -104,6 +104,11 @@ def _limits(text: str, code: str, unit: str, wanted: str) -> str | None:
     return out + text[end:]
 
 
+def named_loinc(code: str, text: str) -> terms.Loinc:
+    """A LOINC with its name: the terms', or the one that a person gave with a code that these do not hold."""
+    return terms.loinc(code) or terms.Loinc(code, text, "", "explicit")
+
+
 def analyte_loinc(observation: Observation, report: Report, *, inferred: bool) -> str | None:
     """The observation's LOINC; where a site enables inferred rows, also one that the terms only infer from the maker's code."""
     if observation.loinc or observation.refid or not inferred:
