@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from gateway import terms
-from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, private_system, stamps
+from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, gateway_ei, private_system, stamps
+from gateway.deliver.messages.instance import instances
 from gateway.deliver.messages.values import analyte_loinc, named_loinc, typed
-from gateway.model import ABSENT, Gateway, Kind, Observation, Report, Validity
-from gateway.settings.lab import LabSettings
+from gateway.model import ABSENT, DeviceIdentity, Entry, Gateway, Kind, Observation, Report, Validity
+from gateway.settings.lab import ResultSettings
 from protocols.hl7v2.message import escape, field, segment
 
 _OFF_SCALE: Final = {Validity.OVER: ">", Validity.UNDER: "<"}
@@ -20,27 +21,53 @@ _DOUBTS: Final = frozenset(Validity) - ABSENT - {Validity.OK, Validity.VALIDATED
 """States that travel with a value and that nobody may miss: questionable, test, demonstration …, as IHE extends table 0078."""
 
 
-class Rows:
-    """Writes the OBX rows of one destination."""
+DeviceField: TypeAlias = Callable[[DeviceIdentity], str]
+Between: TypeAlias = Callable[[Observation, Report], list[str]]
 
-    def __init__(self, settings: LabSettings, gateway: Gateway) -> None:
-        self._settings = settings
+
+class Rows:
+    """Writes the OBX rows of one destination.
+
+    `device` writes OBX-18, `first` is OBX-4 of what comes once, `kind` is OBX-29, `between` are the segments between OBX and NTE.
+    """
+
+    def __init__(
+        self,
+        settings: ResultSettings,
+        gateway: Gateway,
+        *,
+        device: DeviceField | None = None,
+        instances: bool = False,
+        first: str = "",
+        kind: str = "",
+        between: Between | None = None,
+    ) -> None:
+        self._settings, self._instances, self._first, self._kind, self._between = settings, instances, first, kind, between
         self._stamp = stamps(settings)
-        self._ei = lru_cache(CACHE_MAX)(lambda device: device_ei(device, gateway))
+        self._ei = lru_cache(CACHE_MAX)(device or (lambda device: device_ei(device, gateway)))
         self._code = lru_cache(CACHE_MAX)(self._new_code)
         self._unit = lru_cache(CACHE_MAX)(self._new_unit)
+        self._authority = gateway_ei(gateway)
 
-    def results(self, report: Report, observations: Sequence[Observation]) -> list[str]:
+    def results(self, entry: Entry, observations: Sequence[Observation]) -> list[str]:
         """OBX and its NTE, in the device's order; OBX-4 tells apart what shares a code."""
+        report = entry.report
+        names = instances(entry, observations) if self._instances else []
         seen: dict[tuple[str, str], int] = {}
         lines = []
         for number, observation in enumerate(observations, 1):
             code = self.identifier(observation, report)
             again = seen[code, observation.sub_id] = seen.get((code, observation.sub_id), 0) + 1
-            sub_id = observation.sub_id if again == 1 else f"{observation.sub_id}.{again}".lstrip(".")
-            lines.append(self._obx(number, code, sub_id, observation, report))
+            sub_id = (observation.sub_id or self._first) if again == 1 else f"{observation.sub_id}.{again}".lstrip(".")
+            name = self._name(names[number - 1]) if names else ""
+            lines.append(self._obx(observation, report, (str(number), code, sub_id, name)))
+            lines += self._between(observation, report) if self._between is not None else []
             lines += self._nte(observation)
         return lines
+
+    def _name(self, name: tuple[str, ...]) -> str:
+        """OBX-21: the device's own word as it stands, a UUID under the gateway's authority."""
+        return field(*name) if len(name) > 1 else field(*name, *self._authority)
 
     def identifier(self, observation: Observation, report: Report) -> str:
         """OBX-3: LOINC, the maker's code beside it; or the maker's alone."""
@@ -70,7 +97,9 @@ class Rows:
             return field(ucum, ucum, "UCUM")
         return field(ucum, ucum, "UCUM", *own)
 
-    def _obx(self, number: int, code: str, sub_id: str, observation: Observation, report: Report) -> str:
+    def _obx(self, observation: Observation, report: Report, place: tuple[str, str, str, str]) -> str:
+        """The row; `place` is what tells it from the others: OBX-1, 3, 4 and 21."""
+        number, code, sub_id, name = place
         kind, value = self._value(observation)
         unit = ""
         if value and observation.kind is Kind.NUMERIC:
@@ -83,8 +112,9 @@ class Rows:
         if mark and mark not in flags:
             flags.append(mark)
         marks, status = "~".join(map(escape, flags)), self._status(observation, has_value=bool(value))
-        left = (str(number), kind, code, escape(sub_id), value, unit, escape(observation.range), marks)
-        return segment("OBX", *left, "", "", status, "", "", when, "", operator, "", self._ei(report.device), when)
+        left = (number, kind, code, escape(sub_id), value, unit, escape(observation.range), marks)
+        later = ("", name, *([""] * 7), self._kind)
+        return segment("OBX", *left, "", "", status, "", "", when, "", operator, "", self._ei(report.device), when, *later)
 
     def _value(self, observation: Observation) -> tuple[str, str]:
         """OBX-2 and OBX-5; what the device calls invalid but wrote all the same is text, so that nobody counts with it."""
