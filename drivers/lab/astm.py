@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from drivers.lab import about, orders, results
+from drivers.lab import about, hl7_in_astm, orders, results
 from drivers.lab.alignment import aligned
 from drivers.lab.identity import content_identity
 from drivers.lab.message_tree import Result, Specimen, Tree, grow
@@ -40,9 +40,13 @@ def interpret(message: Message[AstmMessage], context: AstmContext) -> Iterator[R
     """A report an O record, and one for results that came without any; each carries the whole message's bytes.
 
     A message with no specimen at all (an empty session, a query) gives none; a query is logged, once. Records that hang on no
-    specimen there, or lines that are no records (HL7 in ASTM frames, as a GeneXpert sends it after a change of protocol), are
-    an event: they have been acknowledged, so somebody has to see them.
+    specimen there, or lines that are no records, are an event: they have been acknowledged, so somebody has to see them.
+    HL7 in the place of records is read as HL7.
     """
+    wrapped = hl7_in_astm.unwrapped(message)
+    if wrapped is not None:
+        yield from hl7_in_astm.reports(wrapped, context)
+        return
     tree = aligned(grow(message.body), context.options.blank_before_range)
     _tell_of_queries(tree, context)
     unplaced = [record for record in (*tree.orphans, *(() if tree.specimens else tree.loose)) if record.type != "Q"]
@@ -83,7 +87,7 @@ def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, conte
             *results.notes([*tree.loose, *specimen.of_patient, *specimen.attached], options),
             *_oddities(message.body, tree),
         ),
-        identity=content_identity(around, specimen, context.device.id),
+        identity=content_identity(around, specimen, context.device.id, options.duplicate_key),
         message_id=read(around, "H.3"),
     )
 
@@ -111,7 +115,7 @@ Content: TypeAlias = tuple[Category, tuple[Observation, ...], tuple[str, ...]]
 def _content(around: Scope, specimen: Specimen, specimen_id: str, context: AstmContext) -> Content:
     """What sort of report it is, its observations, and in words what was left out of them."""
     for policy in context.options.ignore:
-        if any(policy.holds(scope, specimen_id) for scope in _scopes(around, specimen)):
+        if not policy.of_result and policy.holds(around, specimen_id):
             return Category.EVENTS, (_left_out(policy, specimen_id),), ()
     qc = _is_qc(around, specimen, specimen_id, context.options)
     return (Category.QC if qc else Category.LAB, *_observations(around, specimen, context))
@@ -120,17 +124,26 @@ def _content(around: Scope, specimen: Specimen, specimen_id: str, context: AstmC
 def _observations(around: Scope, specimen: Specimen, context: AstmContext) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
     """The results, and in words what a policy of the profile leaves out of them."""
     options = context.options
-    kept = [r for r in specimen.results if options.images == "keep" or not results.is_image(r.record, options)]
-    seen = tuple(results.observe(result, around, options, context.localise) for result in kept)
-    told = []
-    if len(kept) < len(specimen.results):
-        told.append(f"images left out by the profile: {len(specimen.results) - len(kept)}")
+    left = Counter(filter(None, (_policy(result, around, options) for result in specimen.results)))
+    kept = [result for result in specimen.results if not _policy(result, around, options)]
+    localise = about.clock(around, context)
+    seen = tuple(results.observe(result, around, options, localise) for result in kept)
+    told = [f"{policy}: {count}" for policy, count in left.items()]
     dropped = sum(record.type == "M" for record in specimen.records()) if options.manufacturer_records == "drop" else 0
     if dropped:
         told.append(f"manufacturer records left out by the profile: {dropped}")
     if not specimen.results and read(around, "O.26").upper() == "X":
         seen = tuple(_not_done(code) for code in about.services(specimen.order, options))
     return seen, tuple(told)
+
+
+def _policy(result: Result, around: Scope, options: AstmOptions) -> str:
+    """In words, the policy that leaves a result out, or ""."""
+    if options.images == "drop" and results.is_image(result.record, options):
+        return "images left out by the profile"
+    scope = {**around, **result.scope()}
+    named = (policy.name for policy in options.ignore if policy.of_result and policy.holds(scope, ""))
+    return next((f"results left out by the policy {name}" for name in named), "")
 
 
 def _not_done(code: str) -> Observation:
@@ -149,11 +162,7 @@ def _scopes(around: Scope, specimen: Specimen) -> Iterator[Scope]:
     if not specimen.results:
         yield around
     for result in specimen.results:
-        yield {**around, "R": result.record, **_attached(result)}
-
-
-def _attached(result: Result) -> dict[str, Record]:
-    return {record.type: record for record in reversed(result.attached) if record.type in ("C", "M")}
+        yield {**around, **result.scope()}
 
 
 def _is_qc(around: Scope, specimen: Specimen, specimen_id: str, options: AstmOptions) -> bool:

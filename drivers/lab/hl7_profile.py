@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from drivers.lab.profile import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, Letter, Pattern, Unit
+from drivers.lab.shared_options import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, Letter, Pattern, Unit
 from drivers.lab.values import Reading
 from gateway.driver import Options
 from protocols.hl7v2.server import ServerProfile

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from drivers.lab.places import FIELD_MAX
-from drivers.lab.profile import AnalyteOptions
+from drivers.lab.shared_options import AnalyteOptions
 from gateway import terms
 from gateway.terms import properties
 

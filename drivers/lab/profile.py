@@ -9,40 +9,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from drivers.lab.hl7_profile import Hl7LabOptions
 from drivers.lab.places import At, Sources, sources
 from drivers.lab.rules import Policy, Rule
+from drivers.lab.shared_options import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, Letter, Pattern, Unit, pattern
 from drivers.lab.values import Reading
-from gateway import terms
 from gateway.driver import Options
-from gateway.model import ABSENT, Kind, Method, Validity
+from gateway.model import Method
 from protocols.astm.profile import Checksum, FrameEnd, FrameNumbers, Frames, LinkProfile, Mode, SendProfile
 
 
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from None
-    return text
-
-
 def _code_pattern(text: str) -> str:
-    if text and "code" not in re.compile(_pattern(text)).groupindex:
+    if text and "code" not in re.compile(pattern(text)).groupindex:
         raise ValueError("needs a group named code: (?P<code>…)")
     return text
-
-
-def _known_unit(text: str) -> str:
-    if text and terms.dimension(text) is None:
-        raise ValueError(f"{text!r} is no UCUM unit that the terms hold")
-    return text
-
-
-def _reason(found: Validity) -> Validity:
-    if found not in ABSENT:
-        expected = ", ".join(sorted(state.value for state in ABSENT))
-        raise ValueError(f"{found.value!r} is no reason for an absent value; expected one of {expected}")
-    return found
 
 
 def _encoding(name: str) -> str:
@@ -53,18 +33,12 @@ def _encoding(name: str) -> str:
     return name
 
 
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Unit = Annotated[str, AfterValidator(_known_unit)]
-"""UCUM; "" says that what the device writes there is no unit."""
 _LINE = LinkProfile()
 
 Components = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(lambda found: (found,) if isinstance(found, int) else found)
 ]
 """Components in order of preference; a bare number stands for one, 0 for none."""
-
-Letter = Annotated[str, Field(pattern="^[CDFINOPRSUWX]$")]
-"""Result status, HL7 table 0085."""
 
 
 class LinkOptions(Options):
@@ -107,10 +81,12 @@ class OrderOptions(Options):
     one_test_a_record: bool = False
     action: Annotated[str, Field(pattern="^[A-Z]?$")] = "N"
     cancel: Annotated[str, Field(pattern="^[A-Z]?$")] = "C"
-    report_type: Annotated[str, Field(pattern="^[A-Z]?$")] = ""
+    report_type: Annotated[str, Field(pattern="^[A-Z]{0,3}$")] = ""
+    behind_code: tuple[str, ...] = ()
+    specimens: dict[str, str] = Field(default_factory=dict)
     meaning: tuple[str, ...] = ()
     end: Annotated[str, Field(pattern="^[FN]$")] = "F"
-    none: Annotated[str, Field(pattern="^[YZ]?$")] = ""
+    none: Annotated[str, Field(pattern="^[XYZ]?$")] = ""
     frames: Frames = _SENDING.frames
     frame_text: int = Field(default=_SENDING.frame_text, ge=16, le=63_993)
     patience_s: float = Field(default=_SENDING.patience_s, gt=0)
@@ -118,36 +94,6 @@ class OrderOptions(Options):
     def send_profile(self) -> SendProfile:
         """The same in the protocol's own words, as far as it is about the line."""
         return SendProfile(frames=self.frames, frame_text=self.frame_text, patience_s=self.patience_s)
-
-
-class AnalyteOptions(Options):
-    """What a profile knows of one code, as `code` and `code_pattern` leave it."""
-
-    term: str = ""
-    """The code under which the terms hold it, where the device writes another ("RDWSD" for "RDW-SD")."""
-    unit: Unit = ""
-    """The unit of results that come without one."""
-    kind: Literal[Kind.NUMERIC, Kind.TEXT] | None = None
-    """What its values are, where their text misleads: a code "1" for "reactive" is text."""
-
-
-class Absent(Options):
-    """A way to write that there is no value: the whole text fits `text`, and `why` says why."""
-
-    text: Pattern
-    why: Annotated[Validity, AfterValidator(_reason)] = Validity.NOT_AVAILABLE
-
-
-STANDARD_ABSENT = (
-    Absent(text=r"-{2,}(?:\.-+)?"),
-    Absent(text=r"\*[*.]*\*", why=Validity.INVALID),
-    Absent(text=r"\.{2,}"),
-)
-""""---" and "-----" (Atellica DM, Horiba), "***.**" (Mindray), "....." (Radiometer). One "-" alone is a negative strip result:
-a value."""
-
-STANDARD_FAILED = r"(?i:ABN|ERROR|INVALID|NO[ _]?RESULT|CANCELLED|CANCELED)"
-"""Words that stand for a result that could not be obtained, whatever R.9 says: GeneXpert sends ERROR as final."""
 
 
 class AstmOptions(Options):
@@ -160,6 +106,7 @@ class AstmOptions(Options):
     source: str = ""
 
     link: LinkOptions = LinkOptions()
+    hl7: Hl7LabOptions = Hl7LabOptions()
     orders: OrderOptions = OrderOptions()
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
 
@@ -216,7 +163,9 @@ class AstmOptions(Options):
     notes: dict[str, At] = Field(default_factory=dict)
 
     qc: tuple[Rule, ...] = ()
+    companions: tuple[Rule, ...] = ()
     ignore: tuple[Policy, ...] = ()
+    duplicate_key: tuple[At, ...] = ()
 
     @cached_property
     def reading(self) -> Reading:

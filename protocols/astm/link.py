@@ -200,7 +200,7 @@ class Receiver:
             return self._again()
         events: list[Event[AstmMessage]] = []
         headless = self._message is None and self._refused != b"" and not begins
-        if headless or not self._follows(number):
+        if headless or not self._follows(number, begins=begins):
             elsewhere = self._damaged or self._message is not None or self._refused not in (b"", frame.body)
             if not (begins and elsewhere):
                 self._refused = frame.body
@@ -216,12 +216,12 @@ class Receiver:
             return -1, body
         return (body[0] - 0x30, body[1:]) if body[:1] in _DIGITS else (-1, body)
 
-    def _follows(self, number: int) -> bool:
+    def _follows(self, number: int, *, begins: bool) -> bool:
         rule = self._profile.frame_numbers
         if rule in ("ignored", "absent") or self._unnumbered or number == (self._number + 1) % 8:
             return True
         restarts = rule in ("restart-per-message", "if-present") or self._restarts
-        return number == 1 and self._message is None and restarts
+        return number == 1 and (self._message is None or (begins and self._message.last)) and restarts
 
     def _accept(self, frame: Frame, number: int, text: bytes) -> list[Event[AstmMessage]]:
         message = self._message or Transmission(frame.at)

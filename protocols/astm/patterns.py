@@ -11,9 +11,9 @@ CONTROL = re.compile(rb"[\x02\x04\x05]")
 HEADER = re.compile(rb"H[!-/:-@\[-`{-~]")
 """An H record: H and a delimiter."""
 
-FRAME_H = re.compile(rb"[0-7]?H[!-/:-@\[-`{-~]")
-H_SIZE = 3
-"""Bytes behind an STX that tell whether a transmission begins: number, H, delimiter."""
+FRAME_H = re.compile(rb"[0-7]?(?:H|MSH)[!-/:-@\[-`{-~]")
+H_SIZE = 5
+"""Bytes behind an STX that tell whether a transmission begins: number, H or MSH (HL7 in frames), delimiter."""
 
 CONTROL_OR_H = re.compile(
     rb"[\x02\x04\x05]|(?:[\r\n\x00][ \t]{0,32}|(?<=\xef\xbb\xbf)|(?<=[\x01\x0b]))H[!-/:-@\[-`{-~]|(?<![0-7])H\|\\\^&"

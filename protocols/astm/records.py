@@ -5,8 +5,11 @@ r"""ASTM records: bytes of a message to records, and back (ASTM E1394-97 = LIS02
     R|1|^^^WBC|6.42|10*3/uL||N||F<CR>
 
 A message runs from an H to an L record. Faults seen on real wires: LF or CRLF for CR, blanks before the type, no L, no H
-(a session resumed, or HL7 text inside ASTM frames), text in another encoding than the declared one, H records cut short.
-None of them loses a record: what is odd is named in `AstmMessage.problems`, the data stay as they came.
+(a session resumed), text in another encoding than the declared one, H records cut short. None of them loses a record: what
+is odd is named in `AstmMessage.problems`, the data stay as they came.
+
+HL7 messages come in ASTM frames too (a GeneXpert, after its protocol was changed, sends so what it had queued): each is a message
+whose records are its segments, for an HL7 reader.
 """
 
 from __future__ import annotations
@@ -109,6 +112,13 @@ class AstmMessage:
     terminated: bool
     problems: tuple[str, ...] = ()
 
+    @property
+    def hl7(self) -> bytes:
+        """The HL7 message that came in the place of records, as it was sent but for its line ends; else nothing."""
+        if not self.records or not is_hl7(self.records[0].text.encode(self.encoding)):
+            return b""
+        return b"".join(f"{record.text}\r".encode(self.encoding) for record in self.records)
+
 
 def parse(text: bytes, *, encoding: str | None = None, lf_separates: bool = True) -> tuple[AstmMessage, ...]:
     """The messages in `text`, which is what frames carried, already joined. Never raises.
@@ -128,8 +138,13 @@ def parse(text: bytes, *, encoding: str | None = None, lf_separates: bool = True
 
 
 def is_header(line: bytes | bytearray) -> bool:
-    """Whether a line is an H record: an H and then a character that may be a delimiter."""
-    return line[:1] == b"H" and not line[1:2].isalnum()
+    """Whether a line begins a message: an H record, or the MSH of an HL7 message, and a character that may be a delimiter."""
+    return (line[:1] == b"H" and not line[1:2].isalnum()) or is_hl7(line)
+
+
+def is_hl7(line: bytes | bytearray) -> bool:
+    """Whether a line is the first segment of an HL7 message."""
+    return line[:3] == b"MSH" and line[3:4] != b"" and not line[3:4].isalnum()
 
 
 def is_terminator(line: bytes | bytearray) -> bool:
@@ -169,6 +184,8 @@ def _message(lines: list[bytes], encoding: str | None) -> AstmMessage:
         del lines[RECORDS_MAX:]
     text, used = _decode(b"\r".join(lines), encoding, problems)
     texts = [line for line in text.split("\r") if line] or [text]
+    if is_hl7(lines[0]):
+        return AstmMessage(tuple(Record(line[:3], line) for line in texts), used, terminated=False)
     if is_header(lines[0]):
         delimiters = _declared(texts[0], problems)
     else:

@@ -264,9 +264,24 @@ def test_an_absent_value_of_a_measured_analyte_is_a_number_that_is_missing(analy
     ]
 
 
-def test_a_training_message_is_no_patients(analyzer: Any) -> None:
-    (report,) = analyzer().read(H.replace("|P|LIS2", "|T|LIS2"), O1, R1)
-    assert report.observations[0].validity is Validity.TEST
+@pytest.mark.parametrize("mode", ["T", "D"])
+def test_a_training_message_is_no_patients(mode: str, analyzer: Any) -> None:
+    (report,) = analyzer().read(H.replace("|P|LIS2", f"|{mode}|LIS2"), O1, R1)
+    assert (report.category, report.observations[0].validity) == (Category.QC, Validity.TEST)
+
+
+def test_a_control_among_patients_is_told_apart_by_its_own_order_or_id(analyzer: Any) -> None:
+    rules = [{"rule": "SPECIMEN_ID_PREFIX", "value": "CTL-"}, {"rule": "SPECIMEN_ID_REGEX", "value": "^QC[0-9]{3}$"}]
+    device = analyzer(qc=rules)
+    orders = ("O|1|SYN-1||^^^WBC", "O|2|CTL-3||^^^WBC", "O|3|QC007||^^^WBC", "O|4|SYN-2||^^^WBC|||||||Q", "O|5|SYN-3||^^^WBC")
+    found = device.read(H, "P|1||SYN-9", *(line for order in orders for line in (order, R1)))
+    assert [(report.specimen.id, report.category.value) for report in found] == [
+        ("SYN-1", "lab"),
+        ("CTL-3", "qc"),
+        ("QC007", "qc"),
+        ("SYN-2", "qc"),
+        ("SYN-3", "lab"),
+    ]
 
 
 def test_a_questionable_result_says_so(analyzer: Any) -> None:
@@ -485,15 +500,24 @@ def test_manufacturer_records_and_images_may_be_left_out_and_it_is_said(analyzer
     assert left.notes == ("images left out by the profile: 1", "manufacturer records left out by the profile: 1")
 
 
-def test_hl7_in_astm_frames_is_an_event_not_nothing(analyzer: Any) -> None:
+def test_hl7_in_astm_frames_is_read_as_hl7(analyzer: Any) -> None:
     """GeneXpert 6.5 after a change of protocol: what it had queued as HL7 comes in ASTM frames, and is acknowledged."""
     text = b"MSH|^~\\&|GeneXpert PC||LIS||20240102030405||ORU^R32^ORU_R30|X1|P|2.5\rPID|1||SYN-1\rOBX|1|ST|MTB^^LN||NEGATIVE\r"
     (report,) = analyzer().hear(b"\x05" + frame(1, text, last=True) + b"\x04")
     (seen,) = report.observations
-    assert report.category is Category.EVENTS
-    assert (seen.kind, seen.value) == (Kind.EVENT, "records that belong to no specimen: 3")
-    assert report.notes[2] == "OBX|1|ST|MTB^^LN||NEGATIVE"
+    assert (report.driver, report.category, report.message_id) == ("astm", Category.LAB, "X1")
+    assert (seen.vendor_code, seen.value) == ("MTB", "NEGATIVE")
+    assert report.given.patient_id == "SYN-1"
     assert text in report.raw
+
+
+def test_hl7_in_astm_frames_that_cannot_be_read_is_an_event_not_nothing(analyzer: Any) -> None:
+    text = b"MSH^^^^LIS\rOBX|1|ST|MTB^^LN||NEGATIVE\r"
+    (report,) = analyzer().hear(b"\x05" + frame(1, text, last=True) + b"\x04")
+    (seen,) = report.observations
+    assert report.category is Category.EVENTS
+    assert (seen.kind, seen.value) == (Kind.EVENT, "records that belong to no specimen: 2")
+    assert report.notes[1] == "OBX|1|ST|MTB^^LN||NEGATIVE"
 
 
 def test_a_calibration_without_a_specimen_is_an_event(analyzer: Any) -> None:

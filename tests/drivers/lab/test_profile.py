@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from drivers.lab.astm import DRIVER
 from drivers.lab.meaning import is_loinc
-from drivers.lab.profile import AnalyteOptions, AstmOptions, LinkOptions, OrderOptions
+from drivers.lab.profile import AstmOptions, LinkOptions, OrderOptions
+from drivers.lab.shared_options import AnalyteOptions
 from gateway import terms
 from protocols.astm.profile import LinkProfile
 

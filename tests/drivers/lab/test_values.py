@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.lab import values
-from drivers.lab.profile import STANDARD_ABSENT, AstmOptions
+from drivers.lab.profile import AstmOptions
+from drivers.lab.shared_options import STANDARD_ABSENT
 from drivers.lab.times import device_time
 from drivers.lab.values import Reading, Value
 from gateway.model import Kind, Validity

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from protocols.astm.link import LinkProfile, Receiver
+from protocols.astm.link import FrameNumbers, LinkProfile, Receiver
 from protocols.astm.records import AstmMessage
 from protocols.sansio import BadFrame, Event, Fragment, Incomplete, Message, Note
 
@@ -373,7 +373,26 @@ def test_hl7_within_frames_is_kept_and_named(framed: Framed) -> None:
     line.end()
     (message,) = line.messages
     assert [record.text for record in message.body.records] == ["MSH|^~\\&|GeneXpert", "OBX|1|ST|MTB"]
-    assert "no H record" in message.body.problems
+    assert message.body.hl7 == b"MSH|^~\\&|GeneXpert\rOBX|1|ST|MTB\r"
+
+
+@pytest.mark.parametrize(("first", "rule"), [(3, "standard"), (1, "restart-per-message"), (1, "if-present")])
+def test_hl7_messages_of_one_session_are_told_apart_though_they_have_no_end_record(
+    first: int, rule: FrameNumbers, framed: Framed
+) -> None:
+    one, two = b"MSH|^~\\&|GX||||||ORU^R32|1\rOBX|1\r", b"MSH|^~\\&|GX||||||ORU^R32|2\rOBX|1\r"
+    line = Line(LinkProfile(frame_numbers=rule))
+    line.send(ENQ + framed(1, one[:20], b"\x17") + framed(2, one[20:]))
+    line.send(framed(first, two[:20], b"\x17") + framed(first + 1, two[20:]) + EOT)
+    line.end()
+    assert [message.body.hl7 for message in line.messages] == [one, two]
+
+
+def test_a_message_without_an_l_record_ends_where_numbers_begin_anew(framed: Framed) -> None:
+    line = Line(LinkProfile(frame_numbers="restart-per-message"))
+    line.send(ENQ + framed(1, H) + framed(2, R) + framed(1, H) + framed(2, R) + EOT)
+    line.end()
+    assert [_records(message) for message in line.messages] == ["HR", "HR"]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,6 @@ def test_each_header_begins_a_message_with_its_own_delimiters() -> None:
     ("text", "problem"),
     [
         (b"R|1|^^^K|4.1\rL|1|N\r", "no H record"),
-        (b"MSH|^~\\&|GeneXpert\rOBX|1|ST\r", "no H record"),
         (b"H|\\^&\rR|1|^^^K|4.1\r", "no L record"),
         (b"H|\\^&\rL|1|N\rR|1|^^^K|4.1\r", "records after the L record"),
         (b"H|\\^&\rthis is no record\rL|1|N\r", "lines that are no records: 1"),
