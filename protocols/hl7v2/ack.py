@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -89,20 +90,32 @@ _ORDERS: Final = {"O21": ("ORL", "O22", "ORL_O22"), "O33": ("ORL", "O34", "ORL_O
 """Orders are answered by a message of their own type (HL7 v2.5.1 chapter 4, clauses 4.4.2, 4.4.7, 4.4.9)."""
 
 
-def build(received: Message | None, code: Code, *, control_id: str, time: datetime, errors: tuple[Error, ...] = ()) -> bytes:
+def build(
+    received: Message | None,
+    code: Code,
+    *,
+    control_id: str,
+    time: datetime,
+    errors: tuple[Error, ...] = (),
+    kind: str = "",
+    echo: Sequence[int] = (),
+    says: Sequence[str] = (),
+) -> bytes:
     """The answer to `received` (None: what came was no message). `time` must be aware.
 
     MSA-1 and -2 only (TF-2 B.2); each ERR has ERR-3 and ERR-4 and no ERR-1 (B.3); charset, processing id and version are those
-    of `received`.
+    of `received`. `kind` is its MSH-9 where it is no ACK, `echo` fields of the sender's MSH that it wants to see again, `says`
+    what goes into MSA-3 and on.
     """
     msh = received.first("MSH") if received else None
     back = msh or Segment("MSH", ())
     declared = back.text(18) if back.text(18) in CHARSETS else ""
     who = [_again(back, n) for n in (5, 6, 3, 4)]
-    kind = _kind(back)
-    head = ["^~\\&", *who, f"{time:%Y%m%d%H%M%S%z}", "", kind, field(control_id)]
-    head += [field(back.text(11) or "P"), field(back.text(12) or "2.6"), "", "", "", "", "", declared]
-    lines = [segment("MSH", *head), segment("MSA", code.value, field(back.text(10)))]
+    head = ["^~\\&", *who, f"{time:%Y%m%d%H%M%S%z}", "", kind or _kind(back), field(control_id)]
+    head += [field(back.text(11) or "P"), field(back.text(12) or "2.6"), "", "", "", "", "", declared, "", "", ""]
+    for number in echo:
+        head[number - 2] = _again(back, number)
+    lines = [segment("MSH", *head), segment("MSA", code.value, field(back.text(10)), *map(field, says))]
     lines += [_err(error) for error in errors]
     return "".join(lines).encode(CHARSETS[declared], "replace")
 

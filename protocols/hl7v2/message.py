@@ -87,6 +87,11 @@ def _escapes(delimiters: Delimiters) -> tuple[re.Pattern[str], dict[str, str]]:
     return re.compile(f"{mark}([^{mark}]*){mark}"), names
 
 
+_CODE_POINT: Final = re.compile("0[0-9A-Ca-c][0-9A-Fa-f]{2}|[12][0-9A-Fa-f]{3}")
+r"""What BioSystems' analyzers make of the standard's local escape (2.7.7): \Z03BC\g/L for a micro sign. Letters and symbols only:
+U+0000 to U+0CFF and U+1000 to U+2FFF."""
+
+
 def unescape(text: str, delimiters: Delimiters = Delimiters(), codec: str = "utf-8") -> str:
     """`text` with its escape sequences resolved; one that is unknown or unfinished stays as it stands."""
     if delimiters.escape not in text:
@@ -99,6 +104,8 @@ def unescape(text: str, delimiters: Delimiters = Delimiters(), codec: str = "utf
             return names[sequence]
         if sequence[:1] == "X" and re.fullmatch("(?:[0-9A-Fa-f]{2})+", sequence[1:]):
             return bytes.fromhex(sequence[1:]).decode(codec, "replace")
+        if sequence[:1] == "Z" and _CODE_POINT.fullmatch(sequence[1:]):
+            return chr(int(sequence[1:], 16))
         return match.group()
 
     return pattern.sub(resolve, text)
@@ -158,15 +165,17 @@ class Message:
 
 _LINE_ENDS: Final = re.compile("[\r\n]+")
 _LINE_ENDS_OF_BYTES: Final = re.compile(b"[\r\n]")
+_NAME: Final = re.compile("[A-Z][A-Z0-9]{2}")
 _DECLARED: Final = 9
 """Characters that declare the delimiters: MSH, MSH-1, at most four of MSH-2, and what ends it."""
 
 
-def parse(data: bytes) -> Message | None:
+def parse(data: bytes, *, broken: bool = False) -> Message | None:
     """The message in `data`, or None when it does not begin with a usable MSH. Never raises.
 
     Segments may end with CR (2.5.2), or LF or both, as real senders do. The charset is the declared one if the bytes fit it, else
-    UTF-8 if they fit that, else ISO 8859-1, which fits everything.
+    UTF-8 if they fit that, else ISO 8859-1, which fits everything. `broken`: a line that begins no segment goes on with the one
+    before it, for senders that write line ends into fields (FineCare).
     """
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
     head = _LINE_ENDS_OF_BYTES.split(data, maxsplit=1)[0].decode("latin-1")
@@ -177,7 +186,20 @@ def parse(data: bytes) -> Message | None:
     declared = fields[17].split(delimiters.repetition)[0].strip().upper() if len(fields) > 17 else ""
     text, codec = _decode(data, CHARSETS.get(declared, "utf-8"))
     lines = [line for line in _LINE_ENDS.split(text) if line]
+    if broken:
+        lines = _mended(lines, delimiters.field)
     return Message(tuple(_segment(line, delimiters, codec) for line in lines), delimiters, codec)
+
+
+def _mended(lines: list[str], separator: str) -> list[str]:
+    """Lines that begin no segment put behind the one before them, the line end between them kept."""
+    whole: list[list[str]] = []
+    for line in lines:
+        if not whole or (_NAME.match(line) and line[3:4] in (separator, "")):
+            whole.append([line])
+        else:
+            whole[-1].append(line)
+    return ["\n".join(parts) for parts in whole]
 
 
 @lru_cache(maxsize=64)  # every message of a peer declares the same; a hostile one cannot make this grow

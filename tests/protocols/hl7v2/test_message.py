@@ -49,6 +49,9 @@ def test_escape(text: str, escaped: str) -> None:
         ("\\XZZ\\", "\\XZZ\\"),
         ("100\\", "100\\"),
         ("\\Cxxyy\\", "\\Cxxyy\\"),
+        ("\\Z03BC\\g/L", "μg/L"),
+        ("\\ZD800\\", "\\ZD800\\"),
+        ("\\Zoo\\", "\\Zoo\\"),
     ],
 )
 def test_other_senders_escapes(text: str, plain: str) -> None:

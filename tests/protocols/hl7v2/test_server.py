@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from protocols.hl7v2 import ack
 from protocols.hl7v2.message import parse
 from protocols.hl7v2.mllp import MllpDecoder, encode
-from protocols.hl7v2.server import WAITING_MAX, Server
+from protocols.hl7v2.server import QUIET_S, WAITING_MAX, Server, ServerProfile
 from protocols.sansio import BadFrame, Message, Note
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -66,7 +66,10 @@ def test_what_could_not_be_kept_is_an_error_that_is_sent_again() -> None:
         ("ER", "AL", ["AA"]),
         ("NE", "NE", []),
         ("SU", "", ["CA"]),
+        ("", "0", ["AA"]),
+        ("", "2", ["AA"]),
     ],
+    ids=["original mode", "", "", "", "", "", "", "Mindray BS and FineCare: a patient's result", "Mindray BS: a control"],
 )
 def test_the_sender_hears_what_it_asked_for(accept: str, application: str, answers: list[str]) -> None:
     line = server()
@@ -74,6 +77,41 @@ def test_the_sender_hears_what_it_asked_for(accept: str, application: str, answe
     assert isinstance(message, Message)
     line.confirm(message.token or 0)
     assert [code for code, _ in said(line)] == answers
+
+
+@pytest.mark.parametrize(
+    ("accept", "application", "answers"),
+    [
+        ("", "", ["AE"]),
+        ("AL", "NE", ["CE"]),
+        ("NE", "AL", ["AE"]),
+        ("ER", "AL", ["CE"]),
+        ("NE", "NE", []),
+        ("SU", "", []),
+        ("", "0", ["AE"]),
+    ],
+)
+def test_who_wants_to_hear_of_errors_hears_of_them_at_its_level(accept: str, application: str, answers: list[str]) -> None:
+    line = server()
+    (message,) = line.receive(oru(accept=accept, application=application), 0.0)
+    assert isinstance(message, Message)
+    line.reject(message.token or 0)
+    assert [code for code, _ in said(line)] == answers
+
+
+def test_an_answer_repeats_what_the_sender_wants_to_see_again() -> None:
+    line = Server(ServerProfile(echo=(16,), says=("Message accepted", "", "", "0")))
+    line.wall = lambda at: START + timedelta(seconds=at)
+    line.start(0.0)
+    msh = "MSH|^~\\&|Mindray|BS-200E|||20070719145353||ORU^R01|1|P|2.3.1||||0||ASCII|||LAB-29^IHE"
+    (message,) = line.receive(encode(f"{msh}\rOBR|1|2\r".encode()), 0.0)
+    assert isinstance(message, Message)
+    line.confirm(message.token or 0)
+    found = line.data_to_send().decode("ascii")
+    assert found == (
+        "\x0bMSH|^~\\&|||Mindray|BS-200E|20261121080000+0000||ACK^R01^ACK|20261121080000000001|P|2.3.1||||0||ASCII|||LAB-29^IHE\r"
+        "MSA|AA|1|Message accepted|||0\r\x1c\r"
+    ), "MSH-16 and MSA as in Mindray's manual, MSH-21 as LAW analyzers have it"
 
 
 def answer(line: Server) -> Any:
@@ -144,8 +182,87 @@ def test_a_message_has_the_time_of_its_first_bytes() -> None:
     assert message.at == 3.0
 
 
+BARE = oru("BARE")[1:-2]
+
+
+def test_a_message_without_a_frame_is_whole_when_the_line_goes_quiet_and_is_answered_without_one() -> None:
+    line = server()
+    assert line.receive(BARE[:40], 1.0) == []
+    assert line.receive(BARE[40:], 1.5) == []
+    assert line.deadline() == 1.5 + QUIET_S
+    assert list(line.on_deadline(1.5 + QUIET_S - 0.1)) == []
+    (message,) = line.on_deadline(1.5 + QUIET_S)
+    assert isinstance(message, Message)
+    assert (message.raw, message.at) == (BARE, 1.0)
+    line.confirm(message.token or 0)
+    said_ = line.data_to_send()
+    assert said_.startswith(b"MSH|")
+    assert b"MSA|AA|BARE" in said_
+    assert said_.endswith(b"\r")
+
+
+@pytest.mark.parametrize("behind", [oru("NEXT"), BARE, b"\x1c\r"], ids=["a block", "another one", "FS alone"])
+def test_a_message_without_a_frame_ends_where_the_next_one_begins(behind: bytes) -> None:
+    line = server()
+    message, *_ = line.receive(BARE + behind, 0.0)
+    assert isinstance(message, Message)
+    assert message.raw == BARE
+
+
+def test_a_message_without_a_frame_ends_with_the_connection() -> None:
+    line = server()
+    assert line.receive(b"\x00\x00\x01\x07" + BARE, 0.0) == [BadFrame(0, 4, b"\x00\x00\x01\x07", "garbage")], "Snibe's length"
+    (message,) = line.end(0.0)
+    assert isinstance(message, Message)
+    assert message.raw == BARE
+
+
+def test_a_block_ends_with_its_fs_whatever_follows() -> None:
+    line = server()
+    first, second = line.receive(oru("A")[:-1] + oru("B")[:-1] + b"\n", 0.0)
+    assert isinstance(first, Message)
+    assert isinstance(second, Message)
+
+
+def test_a_block_that_is_cut_off_is_none_and_the_next_one_comes_out() -> None:
+    line = server()
+    bad, message = line.receive(oru("A")[:-2] + oru("B"), 0.0)
+    assert isinstance(bad, BadFrame)
+    assert bad.reason == "truncated"
+    assert isinstance(message, Message)
+    assert message.body.text("MSH", 10) == "B"
+
+
+def test_a_sender_that_never_ends_a_block_is_understood_where_the_profile_says_so() -> None:
+    line = Server(ServerProfile(open_end=True))
+    first, *_ = line.receive(oru("A")[:-2] + oru("B")[:-2], 0.0)
+    (second,) = line.on_deadline(QUIET_S)
+    assert isinstance(first, Message)
+    assert isinstance(second, Message)
+    assert (first.body.text("MSH", 10), second.body.text("MSH", 10)) == ("A", "B")
+
+
+def test_line_ends_in_fields_are_mended_where_the_profile_says_so() -> None:
+    line = Server(ServerProfile(broken=True))
+    (message,) = line.receive(
+        encode(b"MSH|^~\\&|FineCarePlus\nOBX|1|NM||HbA1c  (ADA)\n(IFCC)|1.2 %  \n2.2 md/dl|%\nDSC|1|F"), 0.0
+    )
+    assert isinstance(message, Message)
+    assert [one.name for one in message.body.segments] == ["MSH", "OBX", "DSC"]
+    assert message.body.segments[1].fields[4:7] == ("HbA1c  (ADA)\n(IFCC)", "1.2 %  \n2.2 md/dl", "%")
+
+
+def test_a_block_beyond_the_cap_is_passed_over_and_the_next_one_comes_out() -> None:
+    line = Server(ServerProfile(block_max=1024))
+    events = line.receive(b"\x0b" + b"A" * 5000 + b"\x1c\r" + oru("B"), 0.0)
+    assert next(event.reason for event in events if isinstance(event, BadFrame)) == "too long"
+    assert [event.body.text("MSH", 10) for event in events if isinstance(event, Message)] == ["B"]
+
+
 @given(
-    st.lists(st.sampled_from([oru("A"), oru("B"), b"\x02", b"noise", encode(b"hello"), b"\x0b half"]), max_size=6),
+    st.lists(
+        st.sampled_from([BARE, oru("C")[:-2], oru("A"), oru("B"), b"\x02", b"noise", encode(b"hello"), b"\x0b half"]), max_size=6
+    ),
     st.lists(st.integers(1, 50)),
 )
 def test_any_split_gives_the_same_events(parts: list[bytes], sizes: list[int]) -> None:

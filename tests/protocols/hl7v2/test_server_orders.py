@@ -108,9 +108,90 @@ def test_a_query_before_the_former_ones_answer_ends_that_one(line: Server) -> No
 
 
 def test_another_query_is_answered_at_once(line: Server) -> None:
-    line.receive(query(kind="Z01"), 5.0)
+    line.receive(query(kind="Z99"), 5.0)
     assert states(line) == [("RSP^K11^RSP_K11", "tag-Q1", "NF")]
     assert line.clear
+
+
+# ---- the other dialects; the answers are those of Mindray's host interface manuals and of Cepheid's HL7 protocol specification
+
+BC = encode(b"MSH|^~\\&|||||20190504060725||ORM^O01|389|P|2.3.1||||||UNICODE\rORC|RF||SYN-1||IP\r")
+BS = encode(
+    b"MSH|^~\\&|Mindray|BS-200E|||20070723170707||QRY^Q02|5|P|2.3.1||||||ASCII|||\r"
+    b"QRD|20070723170707|R|D|1|||RD|34567743|OTH|||T|\rQRF|BS-200E|20070723170749|20070723170749|||RCT|COR|ALL||\r"
+)
+GENEXPERT = encode(
+    b"MSH|^~\\&|ICU^GeneXpert^1.0||LIS||20070521100245||QBP^Z03^QBP_Z03|G1|P|2.5\rQPD|Z03^HOST QUERY|tag-1|SYN-7|SYN-1\rRCP|I\r"
+)
+
+
+def holding(*names: str) -> Server:
+    made = Server(ServerProfile(hold=names, says=("Message accepted", "", "", "0")))
+    made.wall = lambda at: START + timedelta(seconds=at)
+    made.start(0.0)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "answer"),
+    [
+        (BC, "ORM", [["MSH", "ORR^O02"], ["MSA", "AR", "389"]]),
+        (BS, "QRY", [["MSH", "QCK^Q02"], ["MSA", "AA", "5", "Message accepted", "", "", "0"], ["ERR", "0"], ["QAK", "SR", "NF"]]),
+        (
+            GENEXPERT,
+            "Z03",
+            [
+                ["MSH", "RSP^Z02"],
+                ["MSA", "AA", "G1"],
+                ["QAK", "tag-1", "OK", "Z03^HOST QUERY"],
+                ["QPD", "Z03^HOST QUERY", "tag-1", "SYN-7", "SYN-1"],
+            ],
+        ),
+    ],
+    ids=["Mindray BC", "Mindray BS", "GeneXpert"],
+)
+@pytest.mark.parametrize("held", [True, False])
+def test_each_dialect_says_in_its_own_way_that_there_is_nothing(
+    asked: bytes, name: str, answer: list[list[str]], held: bool
+) -> None:
+    line = holding(name) if held else holding()
+    line.receive(asked, 5.0)
+    line.send(b"", 5.0)
+    (found,) = said(line)
+    assert [[found[0][0], found[0][8]], *found[1:]] == answer
+
+
+def test_an_answer_that_carries_the_orders_is_all_that_is_sent_and_counts_at_once() -> None:
+    line = holding("ORM")
+    line.receive(BC, 5.0)
+    token = line.send(b"MSH|^~\\&|LIS||||20190504060726||ORR^O02|7|P|2.3.1\rMSA|AA|389\rORC|AF|SYN-1\r", 5.0)
+    (found,) = said(line)
+    assert [one[0] for one in found] == ["MSH", "MSA", "ORC"]
+    assert list(line.on_deadline(5.0)) == [Sent(token)]
+
+
+def test_a_worklist_of_a_bs_follows_the_answer_and_waits_to_be_taken() -> None:
+    line = holding("QRY")
+    line.receive(BS, 5.0)
+    token = line.send(b"MSH|^~\\&|||||20070723170708||DSR^Q03|7|P|2.3.1\rMSA|AA|5\rDSP|21||34567743\r", 5.0)
+    first, second = said(line)
+    assert (first[0][8], first[3]) == ("QCK^Q02", ["QAK", "SR", "OK"])
+    assert second[0][8] == "DSR^Q03"
+    taken = encode(b"MSH|^~\\&|Mindray|BS-200E|||20070723170709||ACK^Q03|7|P|2.3.1\rMSA|AA|7|Message accepted|||0|\rERR|0|\r")
+    assert list(line.receive(taken, 6.0)) == [Sent(token)]
+
+
+def test_an_order_under_a_number_that_is_under_way_takes_its_place(line: Server) -> None:
+    first, second = line.send(OML, 5.0), line.send(OML, 6.0)
+    assert list(line.on_deadline(6.0)) == [Unsent(first, "sent anew")]
+    assert list(line.receive(reply("AA"), 7.0)) == [Sent(second)]
+
+
+def test_an_order_that_is_no_question_is_a_message_like_any_other() -> None:
+    line = holding("ORM")
+    (event,) = line.receive(encode(b"MSH|^~\\&|||||20190504060725||ORM^O01|389|P|2.3.1\rORC|NW||SYN-1\r"), 5.0)
+    assert isinstance(event, Message)
+    assert event.token is not None
 
 
 def test_what_has_left_cannot_be_withdrawn(line: Server) -> None:
