@@ -152,6 +152,15 @@ class Sending(Protocol):
 
 
 @runtime_checkable
+class Overhearing(Protocol):
+    """A codec of a conversation that can be set to listen to what two others say: it neither speaks nor expects an answer."""
+
+    def overhear(self) -> None:
+        """From now on, before `start`: what comes may be of either side."""
+        ...
+
+
+@runtime_checkable
 class Timed(Protocol):
     """A codec whose protocol has the host say what time it is: `wall` turns its clock into aware time, set before `start`."""
 

@@ -8,28 +8,34 @@ from typing import Literal
 
 from pydantic import Field
 
-from drivers.lab.profile import STANDARD_ABSENT, Absent, AnalyteOptions, Unit
+from drivers.lab.shared_options import STANDARD_ABSENT, Absent, AnalyteOptions, Unit
 from drivers.lab.values import Reading
 from gateway.driver import Options
-from protocols.poct1a.conversation import ConversationProfile
+from protocols.poct1a.profile import ConversationProfile
 
 _TALK = ConversationProfile()
+_NAME = r"^[A-Za-z_][\w.-]*$"
+"""An element's name in XML."""
 
 NOT_PATIENTS = ("LQC", "EQC", "PRF", "CAL", "LIN")
 """SVC.role_cd of what no patient gave: liquid and electronic controls, proficiency, calibration, linearity."""
 
 
 class ConversationOptions(Options):
-    """The switches of the conversation: the fields of protocols.poct1a.conversation.ConversationProfile, which explains them."""
+    """The switches of the conversation: the fields of protocols.poct1a.profile.ConversationProfile, which explains them."""
 
     ask: bool = _TALK.ask
     ask_always: bool = _TALK.ask_always
     events: bool = _TALK.events
     continuous: bool = _TALK.continuous
+    end: bool = _TALK.end
+    end_note: str = _TALK.end_note
     set_time: bool = _TALK.set_time
+    directives: tuple[tuple[str, str], ...] = _TALK.directives
     ack_eot: bool = _TALK.ack_eot
+    ack_type: str = Field(default=_TALK.ack_type, pattern=_NAME)
+    ack_id: str = Field(default=_TALK.ack_id, pattern=_NAME)
     refusal: Literal["AE", "AR"] = _TALK.refusal
-    mllp: bool = _TALK.mllp
     idle_s: float = Field(default=_TALK.idle_s, ge=0)
     document_max: int = Field(default=_TALK.document_max, ge=1024)
 

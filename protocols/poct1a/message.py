@@ -36,6 +36,12 @@ class Field:
     """Why there is no value, as the device says it (NI, NA, UNK …)."""
     translations: tuple[Field, ...] = ()
     """The same in other coding systems (TRANSLTN)."""
+    parts: tuple[Field, ...] = ()
+    """What it is made of: a person's name has FAM and GIV."""
+
+    def part(self, name: str) -> str:
+        """The value of the part of that name, or an empty text."""
+        return next((one.v for one in self.parts if one.name == name), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +166,12 @@ def _field(element: ET.Element) -> Field:
         text=text if v else "",
         null=element.get("NULL", "").strip(),
         translations=tuple(_field(child) for child in element if _name(child) == "TRANSLTN"),
+        parts=tuple(_field(child) for child in element if _name(child) != "TRANSLTN"),
     )
+
+
+HEADER_MAX: Final = 320
+"""Bytes that the header adds to a message of ours: with a type of forty characters, a number of ten digits and a time, 250."""
 
 
 def document(type_: str, control_id: str, created: str, body: str = "") -> bytes:
@@ -171,6 +182,7 @@ def document(type_: str, control_id: str, created: str, body: str = "") -> bytes
     ).encode()
 
 
-def leaf(name: str, v: str) -> str:
-    """`<name V="v"/>`, escaped."""
-    return f"<{name} V={quoteattr(v)}/>"
+def leaf(name: str, v: str, **attributes: str) -> str:
+    """`<name V="v"/>`, escaped, with more attributes behind V where there are some."""
+    more = "".join(f" {key}={quoteattr(text)}" for key, text in attributes.items())
+    return f"<{name} V={quoteattr(v)}{more}/>"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocols.framing import Garbage
+from protocols.poct1a.wide import Wide
 from protocols.sansio import BadFrame
 
 DOCUMENT_MAX: Final = 1024 * 1024
@@ -30,11 +31,12 @@ _ENDS: Final = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document: its bytes, where it began in the stream, and when."""
+    """One document: its bytes, where it began in the stream, and when; whether it stood in an MLLP frame."""
 
     raw: bytes
     offset: int
     at: float
+    framed: bool = False
 
 
 class Splitter:
@@ -50,12 +52,18 @@ class Splitter:
         self._base = 0
         self._at = 0.0
         self._garbage = Garbage(document_max)
+        self._wide = Wide()
         self._noise = False
+        self._framed = False
         self._reset()
 
     def feed(self, data: bytes, now: float) -> list[Document | BadFrame]:
         """Take bytes; return what they complete."""
         events: list[Document | BadFrame] = []
+        self._take(self._wide.narrow(data), now, events)
+        return events
+
+    def _take(self, data: bytes, now: float, events: list[Document | BadFrame]) -> None:
         view = memoryview(data)
         while view:
             part = view[: self._max + 1 - len(self._buffer)]
@@ -65,11 +73,11 @@ class Splitter:
                 pass
             if len(self._buffer) > self._max:
                 self._drop(self._max, "too long", events)
-        return events
 
     def end(self) -> list[BadFrame]:
         """The link went down: what is left of a document is cut off."""
         events: list[Document | BadFrame] = []
+        self._take(self._wide.rest(), 0.0, events)
         if self._inside:
             self._drop(len(self._buffer), "cut off", events)
         else:
@@ -105,6 +113,7 @@ class Splitter:
         """Outside of documents: blanks are passed over, noise is one run up to the next `<`."""
         if not self._noise and (blank := _BLANK.match(self._buffer)) and blank.end():
             events += self._garbage.flush()
+            self._framed |= b"\x0b" in blank[0]
             self._cut(blank.end())
         if not self._buffer:
             return False
@@ -187,23 +196,26 @@ class Splitter:
             self._depth += 1
         if self._depth > 0:
             return
-        events.append(Document(bytes(self._buffer[:end]), self._base, self._at))
+        raw = self._wide.original(bytes(self._buffer[:end]))
+        events.append(Document(raw, self._base, self._at, self._framed))
+        self._framed = False
         self._cut(end)
         self._reset()
 
     def _drop(self, size: int, reason: str, events: list[Document | BadFrame]) -> None:
         """Give up the document so far; what follows it is looked at afresh."""
         events += self._garbage.flush()
-        events += self._garbage.add(bytes(self._buffer[:size]), self._base, reason)
+        events += self._garbage.add(self._wide.original(bytes(self._buffer[:size])), self._base, reason)
         events += self._garbage.flush()
+        self._framed = False
         self._cut(size)
         self._reset()
 
     def _pass(self, size: int, events: list[Document | BadFrame]) -> None:
-        events += self._garbage.add(bytes(self._buffer[:size]), self._base, "garbage")
+        events += self._garbage.add(self._wide.original(bytes(self._buffer[:size])), self._base, "garbage")
         self._cut(size)
 
     def _cut(self, size: int) -> None:
+        self._base += self._wide.size(self._buffer, size)
         del self._buffer[:size]
-        self._base += size
         self._scan = 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from protocols.poct1a.conversation import ConversationProfile, Host
 from protocols.poct1a.message import Poct1aMessage, parse
 from protocols.poct1a.stream import Document, Splitter
-from protocols.sansio import BadFrame, Message, Note
+from protocols.sansio import BadFrame, Message, Note, Overhearing, Sending, Sent, Unsent
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 CAPABLE = (
@@ -86,7 +86,10 @@ class Talk:
 
 
 def _words(message: Poct1aMessage) -> str:
-    names = ("ACK.type_cd", "ACK.ack_control_id", "REQ.request_cd", "DTV.command_cd", "TM.dttm")
+    names = (
+        *("ACK.type_cd", "ACK.ack_control_id", "REQ.request_cd", "DTV.command_cd", "TM.dttm"),
+        *("TRM.reason_cd", "TRM.note_txt", "ESC.esc_control_id", "ESC.detail_cd", "EOT.topic_cd"),
+    )
     values = (one.value(name) for name in names for one in message.root.objects)
     return " ".join([message.type, *filter(None, values)])
 
@@ -98,8 +101,27 @@ def test_a_basic_conversation() -> None:
     assert talk.hears(ack(talk.last_id)) == []
     assert talk.hears(obs("3")) == [], "not acknowledged before it is durable"
     assert talk.confirms() == ["ACK.R01 AA 3"]
-    assert talk.hears(xml("EOT.R01", "4")) == [], "it answers our REQ: the DCA Vantage's and Nova's hosts do not acknowledge it"
-    assert talk.hears(xml("END.R01", "5")) == ["ACK.R01 AA 5"]
+    assert talk.hears(xml("EOT.R01", "4")) == ["END.R01 NRM"], (
+        "the EOT answers our REQ: no acknowledgement, like DCA's, Nova's hosts"
+    )
+    assert talk.hears(ack(talk.last_id)) == []
+    assert talk.host.clear is False, "the conversation is over"
+
+
+def test_a_device_may_end_the_conversation_itself() -> None:
+    talk = Talk()
+    talk.hears(hel(CAPABLE), dst("1"))
+    assert talk.hears(xml("END.R01", "5", '<TRM><TRM.reason_cd V="USR"/></TRM>')) == ["ACK.R01 AA 5"]
+
+
+def test_a_meter_is_told_when_to_call_again_and_one_that_speaks_unasked_is_not_sent_away() -> None:
+    talk = Talk(end_note="RECONNECT:10")
+    talk.hears(hel())
+    assert talk.hears(dst()) == ["ACK.R01 AA 2", "END.R01 NRM RECONNECT:10"]
+    for stays in ({"end": False}, {"ask": False}):
+        talk = Talk(**stays)
+        talk.hears(hel())
+        assert talk.hears(dst()) == ["ACK.R01 AA 2"]
 
 
 def test_events_then_time_then_continuous_one_message_of_ours_at_a_time() -> None:
@@ -109,7 +131,7 @@ def test_events_then_time_then_continuous_one_message_of_ours_at_a_time() -> Non
     assert talk.hears(xml("EVS.R01", "3", '<EVT><EVT.description V="Door open"/></EVT>')) == []
     assert talk.confirms() == ["ACK.R01 AA 3"]
     assert talk.hears(xml("EOT.R01", "4")) == ["DTV.R02 SET_TIME 2026-11-21T08:00:00+00:00"]
-    assert talk.hears(dst()) == ["ACK.R01 AA 2"], "ours is under way"
+    assert talk.hears(xml("KPA.R01", "9")) == ["ACK.R01 AA 9"], "ours is under way"
     assert talk.hears(ack(talk.said[-2].control_id)) == ["DTV.R01 START_CONTINUOUS"]
 
 
@@ -153,9 +175,10 @@ def test_a_status_without_a_number_is_asked() -> None:
         (lambda to: ack(to, "AA", '<ACK.error_detail_cd V="300"/>'), "acknowledged with an error"),
         (lambda to: ack(to, "AE"), "the device refused REQ.R01 ROBS"),
         (lambda _: ack("4711"), "stray acknowledgement"),
-        (lambda _: xml("ESC.R01", "9"), "the device escaped"),
+        (lambda _: xml("ESC.R01", "9"), "the device escaped REQ.R01 ROBS"),
+        (lambda _: xml("ESC.R01", "9", '<ESC><ESC.esc_control_id V="4711"/></ESC>'), "the device escaped"),
     ],
-    ids=["an AA may carry an error (DCA Vantage)", "refused", "for something else", "escaped"],
+    ids=["an AA may carry an error (DCA Vantage)", "refused", "for something else", "escaped", "something else escaped"],
 )
 def test_odd_answers_are_noted(answer: Any, note: str) -> None:
     talk = Talk()
@@ -188,21 +211,36 @@ def test_a_silent_device_is_asked_whether_it_is_there() -> None:
     assert talk.waits(300.0) == ["KPA.R01"]
 
 
-def test_a_question_that_is_not_served_is_said_so() -> None:
+def test_a_question_that_nobody_answers_is_escaped_once_everybody_had_the_chance() -> None:
     talk = Talk()
     talk.hears(hel())
-    assert talk.hears(xml("REQ.R01", "6", '<REQ><REQ.request_cd V="RPAT"/></REQ>')) == ["ACK.R01 AE 6"]
+    assert talk.hears(xml("REQ.R01", "6", '<REQ><REQ.request_cd V="RPAT"/></REQ>')) == []
+    assert talk.host.deadline() == 0.0, "as soon as it was heard"
+    assert talk.waits(0.0) == ["ESC.R01 6 OTH"]
+    assert talk.notes == ["the device asked for what is not served"]
+
+
+def test_a_question_is_answered_before_anything_else_is_said() -> None:
+    talk = Talk(events=False)
+    talk.hears(hel(CAPABLE))
+    talk.hears(dst())
+    talk.hears(xml("REQ.R01", "6", '<REQ><REQ.request_cd V="RPAT"/></REQ>'))
+    token = talk.host.send(b'<PTL.R01><PT><PT.patient_id V="SYN-1"/></PT></PTL.R01>', 0.0)
+    assert talk.hears(ack(talk.last_id)) == ["PTL.R01"], "START_CONTINUOUS was under way"
+    assert talk.said[-1].root.find("PT") is not None
+    talk.hears(ack(talk.last_id))
+    assert Sent(token) in talk.events
 
 
 def test_a_makers_own_message_is_kept_before_it_is_acknowledged() -> None:
     talk = Talk()
     talk.hears(hel())
-    assert talk.hears(xml("NOVA.REAG", "8")) == []
+    assert talk.hears(xml("NOVA.ANALYZER_STATE", "8")) == []
     assert talk.confirms() == ["ACK.R01 AA 8"]
 
 
 def test_mllp_frames_are_answered_in_frames() -> None:
-    host = Host(ConversationProfile(mllp=True))
+    host = Host(ConversationProfile())
     host.start(0.0)
     host.receive(b"\x0b" + hel() + b"\x1c\r", 0.0)
     said = host.data_to_send()
@@ -226,6 +264,192 @@ def test_a_new_connection_begins_anew() -> None:
     assert not [event for event in talk.events if isinstance(event, BadFrame)]
 
 
+LISTING = '<DSC><DSC.topics_supported_cd V="OP_LST"/><DSC.directives_supported_cd V="START_CONTINUOUS"/></DSC>'
+PAGES = b'<OPL.R01><OPR><OPR.operator_id V="A"/></OPR></OPL.R01><OPL.R01/><EOT.R01><EOT><EOT.topic_cd V="OPL"/></EOT></EOT.R01>'
+
+
+class TestLists:
+    """What `send` was given: pages, one acknowledged before the next, before the basic profile ends."""
+
+    def greeted(self, **profile: Any) -> Talk:
+        talk = Talk(**profile)
+        talk.hears(hel(LISTING))
+        return talk
+
+    def test_the_host_can_send_and_overhear(self) -> None:
+        assert isinstance(Host(ConversationProfile()), Sending)
+        assert isinstance(Host(ConversationProfile()), Overhearing)
+
+    def test_each_page_waits_for_the_acknowledgement_of_the_one_before(self) -> None:
+        talk = self.greeted()
+        assert talk.hears(dst("1")) == ["ACK.R01 AA 2", "REQ.R01 ROBS"]
+        token = talk.host.send(PAGES, 0.0)
+        assert talk.hears(ack(talk.last_id), obs("3")) == [], "results come first"
+        assert talk.confirms() == ["ACK.R01 AA 3"]
+        assert talk.hears(xml("EOT.R01", "4")) == ["OPL.R01"]
+        assert talk.hears(ack(talk.last_id)) == ["OPL.R01"]
+        assert talk.hears(ack(talk.last_id)) == ["EOT.R01 OPL"]
+        assert Sent(token) not in talk.events
+        assert talk.hears(ack(talk.last_id)) == [], "there may be another list"
+        assert Sent(token) in talk.events
+        assert talk.waits(0.0) == ["DTV.R01 START_CONTINUOUS"]
+        assert talk.hears(ack(talk.last_id)) == []
+        assert talk.host.clear, "lists can be sent at will from now on"
+
+    def test_a_device_that_takes_lists_is_only_sent_on_when_whoever_heard_its_status_had_the_chance(self) -> None:
+        talk = self.greeted()
+        assert talk.hears(dst()) == ["ACK.R01 AA 2"]
+        assert talk.host.deadline() == 0.0
+        assert talk.waits(0.0) == ["DTV.R01 START_CONTINUOUS"]
+
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (lambda to: ack(to, "AE"), "the device refused OPL.R01"),
+            (lambda to: ack(to, "AR"), "the device refused OPL.R01"),
+            (
+                lambda to: xml("ESC.R01", "9", f'<ESC><ESC.esc_control_id V="{to}"/><ESC.detail_cd V="CNC"/></ESC>'),
+                "the device escaped OPL.R01",
+            ),
+        ],
+        ids=["AE", "AR", "ESC (the DCA Vantage, when it is busy)"],
+    )
+    def test_a_list_that_the_device_refuses_ends_there_and_holds_up_nothing(self, answer: Any, reason: str) -> None:
+        talk = self.greeted()
+        talk.hears(dst())
+        token = talk.host.send(PAGES, 0.0)
+        assert talk.hears() == ["OPL.R01"]
+        assert talk.hears(answer(talk.last_id)) == []
+        assert Unsent(token, reason) in talk.events
+        assert talk.notes == [reason]
+        assert talk.waits(0.0) == ["DTV.R01 START_CONTINUOUS"], "no further page, and no EOT: half a list is none"
+        talk.hears(obs("3"))
+        assert talk.confirms() == ["ACK.R01 AA 3"]
+
+    def test_a_device_that_never_acknowledges_the_eot_has_the_list(self) -> None:
+        talk = self.greeted()
+        talk.hears(dst())
+        token = talk.host.send(PAGES, 0.0)
+        talk.hears()
+        talk.hears(ack(talk.last_id))
+        talk.hears(ack(talk.last_id))
+        assert talk.waits(30.0) == ["DTV.R01 START_CONTINUOUS"]
+        assert Sent(token) in talk.events
+
+    def test_a_page_that_is_not_answered_is_given_up_after_the_devices_own_timeout(self) -> None:
+        talk = Talk()
+        talk.hears(hel(LISTING + '<DCP><DCP.application_timeout V="120"/></DCP>'))
+        talk.hears(dst())
+        token = talk.host.send(PAGES, 0.0)
+        talk.hears()
+        assert talk.host.deadline() == 120.0
+        talk.waits(120.0)
+        assert Unsent(token, "no answer") in talk.events
+
+    def test_a_broken_link_and_the_devices_end_give_up_what_is_not_told(self) -> None:
+        for last, reason in ((None, "the connection was lost"), (xml("END.R01", "7"), "the device ended the conversation")):
+            talk = self.greeted()
+            talk.hears(dst())
+            tokens = [talk.host.send(PAGES, 0.0), talk.host.send(PAGES, 0.0)]
+            talk.hears(*([last] if last else []))
+            talk.events += talk.host.end(1.0)
+            assert [Unsent(token, reason) for token in tokens] == [one for one in talk.events if isinstance(one, Unsent)]
+
+    def test_what_has_not_begun_can_be_withdrawn(self) -> None:
+        talk = self.greeted()
+        talk.hears(dst("1"))
+        token = talk.host.send(PAGES, 0.0)
+        assert talk.host.withdraw(token)
+        assert not talk.host.withdraw(token)
+
+    def test_no_more_than_a_few_wait(self) -> None:
+        talk = self.greeted()
+        talk.hears(dst("1"))
+        tokens = [talk.host.send(PAGES, 0.0) for _ in range(9)]
+        assert talk.waits(0.0) == []
+        assert [one for one in talk.events if isinstance(one, Unsent)] == [Unsent(tokens[-1], "too much to send")]
+
+
+class TestRetransmission:
+    """The same content under the same number: our acknowledgement was lost, or is not given yet."""
+
+    def test_while_it_is_being_kept_it_is_not_kept_twice(self) -> None:
+        talk = Talk()
+        talk.hears(hel(), obs("3"))
+        assert talk.hears(obs("3")) == []
+        assert talk.notes == ["retransmission"]
+        assert len([one for one in talk.events if isinstance(one, Message) and one.token]) == 1
+        assert talk.confirms() == ["ACK.R01 AA 3"], "once"
+
+    def test_after_it_was_kept_it_is_acknowledged_again(self) -> None:
+        talk = Talk()
+        talk.hears(hel(), obs("3"))
+        talk.confirms()
+        assert talk.hears(obs("3")) == ["ACK.R01 AA 3"]
+
+    def test_after_it_was_refused_it_is_new(self) -> None:
+        talk = Talk()
+        talk.hears(hel(), obs("3"))
+        talk.rejects()
+        assert talk.hears(obs("3")) == []
+        assert talk.confirms() == ["ACK.R01 AA 3"]
+
+    def test_another_time_of_sending_changes_nothing_but_another_value_or_number_does(self) -> None:
+        sent = obs("3").replace(b"<HDR>", b'<HDR><HDR.creation_dttm V="2026-11-21T09:00:00Z"/>')
+        for again, known in ((sent, True), (obs("3").replace(b"5.4", b"5.5"), False), (obs("4"), False)):
+            talk = Talk()
+            talk.hears(hel(), obs("3"))
+            talk.confirms()
+            talk.hears(again)
+            assert ("retransmission" in talk.notes) == known
+
+
+class TestOverhearing:
+    """A recording: of the device, of the host, of both in one file."""
+
+    def heard(self, *documents: bytes) -> list[Any]:
+        host = Host(ConversationProfile())
+        host.overhear()
+        host.start(0.0)
+        events = list(host.receive(b"\r\n".join(documents), 0.0))
+        assert host.data_to_send() == b""
+        assert host.on_deadline(1e6) == []
+        return [*events, *host.end(1e6)]
+
+    def test_the_hosts_side_is_neither_a_result_nor_a_fault(self) -> None:
+        events = self.heard(ack("1"), xml("REQ.R01", "2"), xml("DTV.R01", "3"), xml("OPL.R01", "4"), xml("DTV.SIEM.DVCMD", "5"))
+        assert [event.token for event in events] == [None] * 5
+
+    def test_both_sides_in_one_file_give_the_devices_results(self) -> None:
+        events = self.heard(hel(), ack("1"), dst("1"), ack("2"), xml("REQ.R01", "2"), obs("3"), ack("3"), xml("EOT.R01", "4"))
+        assert [one.body.type for one in events if one.token] == ["OBS.R01"]
+        assert [one.body.hello.find("DEV").value("DEV.serial_id") for one in events if one.token] == ["S1"]
+
+
+def test_a_device_that_gives_one_result_a_question_is_asked_again() -> None:
+    talk = Talk()
+    talk.hears(hel(), dst("2"), obs("3"))
+    talk.confirms()
+    assert talk.waits(30.0) == ["REQ.R01 ROBS"]
+    assert talk.waits(30.0) == ["END.R01 NRM"], "a question without a result is the last"
+
+
+def test_the_makers_names_of_the_fields_of_our_acknowledgement() -> None:
+    talk = Talk(ack_type="ACK.type_id", ack_id="ACK.control_id")
+    talk.hears(hel())
+    found = talk.said[-1].root.find("ACK")
+    assert found is not None
+    assert [(one.name, one.v) for one in found.fields] == [("ACK.type_id", "AA"), ("ACK.control_id", "1")]
+
+
+def test_a_makers_directive_is_given_where_the_device_knows_it() -> None:
+    profile: Any = {"directives": (("DTV.SYN.SETUP", "GO"), ("DTV.SYN.OTHER", "STOP")), "end": False}
+    talk = Talk(**profile)
+    talk.hears(hel('<DSC><DSC.topics_supported_cd V="DTV.SYN.SETUP"/></DSC>'))
+    assert talk.hears(dst()) == ["ACK.R01 AA 2", "DTV.SYN.SETUP GO"]
+    assert talk.hears(ack(talk.last_id)) == []
+
+
 DOCUMENTS = [
     hel(CAPABLE),
     dst("1", "1"),
@@ -233,6 +457,8 @@ DOCUMENTS = [
     obs("4", "OBS.R02"),
     xml("EOT.R01", "5"),
     xml("KPA.R01", "6"),
+    xml("REQ.R01", "7"),
+    xml("DTV.R01", "8"),
     ack("1"),
     b"noise",
 ]

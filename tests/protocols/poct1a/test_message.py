@@ -120,3 +120,11 @@ def test_what_we_write_reads_back(text: str) -> None:
     found = parse(document("DTV.R01", "7", "2026-11-21T08:00:00+01:00", f"<DTV>{leaf('DTV.command_cd', text)}</DTV>"))
     assert (found.type, found.control_id) == ("DTV.R01", "7")
     assert [one.value("DTV.command_cd") for one in found.root.walk("DTV")] == [text.strip()]
+
+
+def test_a_name_has_its_parts() -> None:
+    raw = b'<PTL.R01><PT><PT.name V="Jane Doe"><FAM V="Doe"/><GIV V="Jane"/></PT.name><PT.name><FAM V="X"/></PT.name></PT></PTL.R01>'
+    (about,) = parse(raw).root.objects
+    first, second = about.all("PT.name")
+    assert (first.v, first.part("FAM"), first.part("GIV"), first.part("MID")) == ("Jane Doe", "Doe", "Jane", "")
+    assert second.part("FAM") == "X"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocols.poct1a.message import parse
 from protocols.poct1a.stream import Document, Splitter
 from protocols.sansio import BadFrame
 
@@ -141,3 +142,28 @@ def test_a_document_has_the_time_of_its_first_bytes() -> None:
     (found,) = splitter.feed(b".R01/>", 9.0)
     assert isinstance(found, Document)
     assert found.at == 5.0
+
+
+# ---- UTF-16, which every XML reader must know
+
+WIDE = '<?xml version="1.0" encoding="UTF-16"?><KPA.R01><HDR><HDR.control_id V="\u00e4>\u20ac"/></HDR></KPA.R01>'
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["without a mark", "with a mark"])
+def test_utf_16_documents_come_out_as_they_were_sent(encoding: str, mark: str) -> None:
+    before, one = mark.encode(encoding), WIDE.encode(encoding)
+    data = before + one + "\r\n".encode(encoding) + one
+    expected = [("document", len(before), one), ("document", len(before) + len(one) + 4, one)]
+    assert told(split(data)) == told(split(data, [1] * len(data))) == expected
+    assert parse(one).control_id == "\u00e4>\u20ac"
+
+
+def test_a_byte_that_is_too_little_to_tell_is_told_at_the_end() -> None:
+    assert told(split(b"x")) == [("garbage", 0, b"x")]
+
+
+def test_whether_a_document_stood_in_a_frame() -> None:
+    framed = b"\x0b\r\n" + HEL + b"\x1c\r" + KPA
+    for sizes in (None, [1] * len(framed)):
+        assert [one.framed for one in split(framed, sizes) if isinstance(one, Document)] == [True, False]
