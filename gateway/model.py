@@ -325,6 +325,19 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
     """It wants no answer any more to what it asked before."""
 
 
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that nobody configured: who it is, where it called, in which protocol, and what it says of itself."""
+
+    address: str
+    """An IP address, or the line."""
+    door: str
+    """A dial string."""
+    protocol: str
+    """The driver whose generic codec it is spoken to with; "raw": none knows it."""
+    says: str = ""
+    """Name, model, serial number as it writes them; empty: nothing yet."""
+
+
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """The box itself, as receivers know it."""
 

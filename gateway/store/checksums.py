@@ -33,3 +33,23 @@ def of_association(told: Sequence[object]) -> int:
     """
     *always, after_report = told
     return crc32("\n".join("" if one is None else str(one) for one in (always if after_report is None else told)).encode())
+
+
+def of_unknown(peer: int, call: int, received_at: str, messages: int, raw: bytes) -> int:
+    """The checksum of what was taken from an unknown device."""
+    return crc32(raw, crc32(f"{peer}\n{call}\n{received_at}\n{messages}\n".encode()))
+
+
+DECISION = slice(1, 13), 18
+"""In a row of `mappings`: what decides, code to override, and the place of its checksum."""
+
+
+def of_decision(told: Sequence[object]) -> int:
+    """The checksum of what a person decided about a code."""
+    return crc32("\n".join(map(str, told)).encode())
+
+
+def is_decision(row: Sequence[object]) -> bool:
+    """Whether a row of `mappings`, in the order of the table, is what was kept."""
+    told, place = DECISION
+    return row[place] == of_decision(row[told])

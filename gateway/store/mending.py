@@ -11,7 +11,7 @@ import sqlite3
 from datetime import datetime
 from typing import Protocol
 
-from gateway.store import epochs, statement
+from gateway.store import epochs, statement, unknown
 from gateway.store.days import Days
 from gateway.store.times import to_text
 from gateway.store.writer import Transaction
@@ -68,6 +68,8 @@ def mend(conn: sqlite3.Connection, done: Report, *, gap: int, now: datetime) -> 
     _name_epochs(conn, done)
     _agree(conn)
     _close_accounts(conn, done, now)
+    if n := unknown.mend(conn):
+        done.notes.append(f"{n} messages of unknown devices are lost")
 
 
 def _restart(conn: sqlite3.Connection, highest: int, done: Report, now: datetime) -> None:

@@ -32,6 +32,10 @@ _LOOKS: Mapping[str, str] = {
     "trouble_at": _TIME,
     "changed_at": _TIME,
     "sent_at": _TIME,
+    "said_at": _TIME,
+    "until_at": _TIME,
+    "imported_at": _TIME,
+    "decided_at": _TIME,
     "since": _TIME,
     "category": "|".join(category.value for category in Category),
     "state": "held|due|retry|parked",
@@ -45,7 +49,15 @@ _LOOKS: Mapping[str, str] = {
     "epoch": "[0-9a-f]{8}",
     "day": r"(?:\d{4}-\d\d-\d\d)?",
     "meta.key": "eui64|name|day|[a-z_]+",
+    "mappings.result": "(?:number|words)?",
+    "livd.doubts": r"\[.*\]",
+    "livd.state": "suggested|accepted|dismissed",
     "orders.status": "open|sent|cancelled",
+    "unknown_peers.status": "open|assigned|dismissed",
+    "unknown_peers.first_at": _TIME,
+    "unknown_peers.lost": r"\d+",
+    "unknown_peers.door": r"\?|[a-z0-9-]+://.*",
+    "unknown_parts.status": "kept|assigned|dismissed",
     "tally.what": r"received|delivered|(?:dropped|lost|resent|edited)\b.*",
     "tally_days.what": r"received|delivered|(?:dropped|lost|resent|edited)\b.*",
 }
@@ -148,7 +160,17 @@ def _is_genuine(shape: Shape, values: tuple[Value, ...]) -> bool:
     if shape.table == "associations":
         told = [row.get(column) for column in checksums.ASSOCIATION]
         return row.get("crc") in {None, checksums.of_association(told)}
+    if shape.table == "unknown_parts":
+        return _is_part(row)
+    if shape.table == "mappings":
+        return checksums.is_decision(values)
     return shape.table != "reports" or _is_report(row)
+
+
+def _is_part(row: Mapping[str, Value]) -> bool:
+    peer, call, messages, raw = row["peer"], row["call"], row["messages"], row["raw"]
+    assert isinstance(peer, int) and isinstance(call, int) and isinstance(messages, int) and isinstance(raw, bytes)  # noqa: PT018 - kinds were looked at
+    return row["crc"] == checksums.of_unknown(peer, call, str(row["received_at"]), messages, raw)
 
 
 def _is_report(row: Mapping[str, Value]) -> bool:
@@ -166,7 +188,7 @@ def _is_report(row: Mapping[str, Value]) -> bool:
     return True
 
 
-_SUMMED = frozenset({"reports", "associations"})
+_SUMMED = frozenset({"reports", "associations", "unknown_parts"})
 
 
 def _time(column: str) -> re.Pattern[str] | None:
