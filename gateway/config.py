@@ -12,22 +12,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, Field, PrivateAttr, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from gateway import clashes, explain
 from gateway.clashes import Problem
 from gateway.errors import ConfigError
-from gateway.model import Category, DeviceIdentity, Location, Subject
+from gateway.model import DeviceIdentity, Location, Subject
 from gateway.positions import Place, Positions
 from gateway.settings import Settings
+from gateway.settings.destinations import DESTINATIONS, AnyDestination, Name
 from gateway.settings.disk import DiskSettings
-from gateway.settings.dispatch import DispatchSettings
-from gateway.settings.fhir import FhirMessageSettings, FhirServerSettings
-from gateway.settings.lab import LabSettings
 from gateway.settings.metrics import MetricsSettings
-from gateway.settings.mllp import MllpSettings
 from gateway.settings.orders import OrderSettings
-from gateway.settings.pcd01 import Pcd01Settings
 
 DEFAULT_PATH = Path("/etc/wardlink/wardlink.toml")
 SIZE_MAX = 4 * 1024 * 1024
@@ -50,8 +54,6 @@ def _utc(moment: datetime) -> datetime:
         raise ValueError("expected a time between the years 1 and 9999 in UTC") from None
 
 
-Name = Annotated[str, StringConstraints(pattern=explain.ID)]
-"""An id people write on labels: letters, digits and . _ : - ; 64 characters fit every label and message field."""
 Zone = Annotated[str, AfterValidator(_zone)]
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 Eui64 = Annotated[str, StringConstraints(pattern=explain.EUI64)]
@@ -170,60 +172,6 @@ class AssociationConfig(Settings):
     """When it began, with an offset. Without it: at each start of the gateway, unless the patient wears it already."""
 
 
-class DestinationConfig(DispatchSettings):
-    """What every destination has: a name, what it takes, how it is spoken to."""
-
-    id: Name
-    """What people call it; its place in the journal hangs on it."""
-    kind: Literal["mllp", "fhir"]
-    """How it is spoken to."""
-    format: Literal["pcd01", "lab", "fhir"]
-    """What it is sent."""
-    takes: frozenset[Category] = frozenset({Category.VITALS})
-    """The categories of reports that it is sent: vitals, lab, qc, events, waveforms."""
-    formerly: Name | None = None
-    """The id that it had before: what waits under that id goes on under this one."""
-
-
-class MllpPcd01(DestinationConfig, MllpSettings, Pcd01Settings):
-    """PCD-01 over MLLP."""
-
-    kind: Literal["mllp"]
-    """How it is spoken to: HL7 over MLLP."""
-    format: Literal["pcd01"]
-    """What it is sent: IHE PCD-01, docs/messages/pcd01.md."""
-
-
-class MllpLab(DestinationConfig, MllpSettings, LabSettings):
-    """Laboratory ORU^R01 over MLLP."""
-
-    kind: Literal["mllp"]
-    """How it is spoken to: HL7 over MLLP."""
-    format: Literal["lab"]
-    """What it is sent: laboratory ORU^R01, docs/messages/lab.md."""
-    takes: frozenset[Category] = frozenset({Category.LAB})
-    """The categories of reports that it is sent: vitals, lab, qc, events, waveforms."""
-
-
-class FhirServer(DestinationConfig, FhirServerSettings, FhirMessageSettings):
-    """FHIR R4 transaction Bundles over HTTPS."""
-
-    kind: Literal["fhir"]
-    """How it is spoken to: FHIR over HTTPS."""
-    format: Literal["fhir"] = "fhir"
-    """What it is sent: FHIR R4 transaction Bundles, docs/messages/fhir.md."""
-    takes: frozenset[Category] = frozenset({Category.VITALS, Category.LAB})
-    """The categories of reports that it is sent: vitals, lab, qc, events, waveforms."""
-
-
-AnyDestination = MllpPcd01 | MllpLab | FhirServer
-_DESTINATIONS: dict[tuple[str, str], type[AnyDestination]] = {
-    ("mllp", "pcd01"): MllpPcd01,
-    ("mllp", "lab"): MllpLab,
-    ("fhir", "fhir"): FhirServer,
-}
-
-
 class Config(Settings):
     """The whole file."""
 
@@ -327,10 +275,10 @@ def _validated(data: dict[str, Any], problems: list[Problem]) -> Config | None:
 def _destination(index: int, table: Mapping[str, Any], problems: list[Problem]) -> AnyDestination | None:
     where = ("destination", index)
     kind, fmt = table.get("kind"), table.get("format", "fhir" if table.get("kind") == "fhir" else None)
-    cls = next((cls for pair, cls in _DESTINATIONS.items() if pair == (kind, fmt)), None)
+    cls = next((cls for pair, cls in DESTINATIONS.items() if pair == (kind, fmt)), None)
     if cls is None:
-        known = " or ".join(f'kind = "{k}" with format = "{f}"' for k, f in _DESTINATIONS)
-        key = "kind" if kind not in [k for k, _ in _DESTINATIONS] else "format"
+        known = " or ".join(f'kind = "{k}" with format = "{f}"' for k, f in DESTINATIONS)
+        key = "kind" if kind not in [k for k, _ in DESTINATIONS] else "format"
         given = explain.shown(table[key]) if key in table else "none"
         problems.append(((*where, key), f"got {given}; expected {known}"))
         return None

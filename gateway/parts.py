@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.acquire.station import Station, station
-from gateway.config import AnyDestination, Config
+from gateway.config import Config
 from gateway.deliver.destination import Destination
 from gateway.routes import make_destination
+from gateway.settings.destinations import AnyDestination
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from gateway.config import AnyDestination, AssociationConfig, Config, DeviceConfig
+from gateway.config import AssociationConfig, Config, DeviceConfig
 from gateway.loaded import Loaded, Prints, doors, files_of
 from gateway.settings import Settings
+from gateway.settings.destinations import AnyDestination
 
 ONLY_AT_START = frozenset({"data", "eui64"})
 """Keys of [gateway] that a running gateway cannot change: where the journal is, and who it belongs to."""

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.config import AnyDestination, FhirServer, MllpLab
 from gateway.crew import Crew
 from gateway.deliver.destination import Destination
 from gateway.deliver.dispatch import GATHER_S, Dispatcher
@@ -18,6 +17,7 @@ from gateway.errors import ConfigError
 from gateway.model import Gateway
 from gateway.security import certificates
 from gateway.security.certificates import Certificate
+from gateway.settings.destinations import AnyDestination, FhirServer, MllpLab, MllpLaw, MllpPoct
 from gateway.store.journal import Journal
 
 DRAIN_S = 5.0
@@ -131,6 +131,14 @@ def make_renderer(settings: AnyDestination, gateway: Gateway) -> Renderer:
         from gateway.deliver.messages import lab
 
         return lab.renderer(settings, gateway)
+    if isinstance(settings, MllpLaw):
+        from gateway.deliver.messages import law
+
+        return law.renderer(settings, gateway)
+    if isinstance(settings, MllpPoct):
+        from gateway.deliver.messages import poct
+
+        return poct.renderer(settings, gateway)
     from gateway.deliver.messages import pcd01
 
     return pcd01.renderer(settings, gateway)

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from gateway import config, routes
 from gateway.model import Category
+from gateway.settings.destinations import AnyDestination
 from gateway.settings.dispatch import DispatchSettings
-from gateway.store import identity
+from gateway.store import identity, mappings
 from gateway.store.queued import Fate, Kept
 from gateway.store.times import utc_now
 
@@ -45,9 +46,11 @@ def message(conn: sqlite3.Connection, found: config.Config, kept: Kept, fate: Fa
     return _rendered(conn, settings, kept, fate)
 
 
-def _rendered(conn: sqlite3.Connection, settings: config.AnyDestination, kept: Kept, fate: Fate) -> Message:
+def _rendered(conn: sqlite3.Connection, settings: AnyDestination, kept: Kept, fate: Fate) -> Message:
     subject = None if kept.worn is None or kept.category == Category.QC else kept.worn.subject
-    entry = replace(kept.entry, late=_late(settings, kept, fate) and settings.mark_late)
+    decided = mappings.now(conn) if fate.delivery is None else mappings.at(conn, fate.delivery.mapping)
+    report = decided.apply(kept.entry.report).report
+    entry = replace(kept.entry, report=report, late=_late(settings, kept, fate) and settings.mark_late)
     try:
         made = routes.make_renderer(settings, identity.read(conn))(entry, subject)
     except Exception as error:  # noqa: BLE001 - a renderer's bug is shown, as it parks a message when it is sent

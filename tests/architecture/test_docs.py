@@ -16,6 +16,7 @@ from gateway import cli, config, driver
 from gateway.errors import ConfigError
 from gateway.readings import Reading
 from gateway.settings import Settings, TlsSettings
+from gateway.settings.destinations import DestinationConfig
 from gateway.settings.disk import DiskSettings
 from gateway.settings.dispatch import DispatchSettings
 from gateway.settings.metrics import MetricsSettings
@@ -239,7 +240,7 @@ def test_every_key_is_on_the_page_with_its_default(heading: str, model: type[Set
 
 
 def test_the_keys_that_all_destinations_have_are_on_the_page() -> None:
-    own = set(config.DestinationConfig.model_fields) - set(DispatchSettings.model_fields)
+    own = set(DestinationConfig.model_fields) - set(DispatchSettings.model_fields)
     assert set(table_under(text_of("docs/configuration.md"), "## [[destination]]")) == own
 
 

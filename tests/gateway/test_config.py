@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from gateway import config
 from gateway.errors import ConfigError
 from gateway.positions import Positions
+from gateway.settings.destinations import MllpPcd01
 
 DEVICE = '[[device]]\nid = "A"\ndriver = "nonin"\nlink = "serial:///dev/ttyS0"\n'
 ENGINE = '[[destination]]\nid = "e"\nkind = "mllp"\nformat = "pcd01"\naddress = "localhost:2575"\n'
-PAIRS = 'kind = "mllp" with format = "pcd01" or kind = "mllp" with format = "lab" or kind = "fhir" with format = "fhir"'
+PAIRS = (
+    'kind = "mllp" with format = "pcd01" or kind = "mllp" with format = "lab" or kind = "mllp" with format = "law"'
+    ' or kind = "mllp" with format = "poct" or kind = "fhir" with format = "fhir"'
+)
 
 
 def errors(text: str) -> list[str]:
@@ -206,7 +210,7 @@ def test_a_whole_file_is_read() -> None:
     place = found.device[0].place()
     assert place is not None
     assert place.room == "402"
-    assert isinstance(found.destination[0], config.MllpPcd01)
+    assert isinstance(found.destination[0], MllpPcd01)
     assert found.association[0].patient.subject().patient_id == "SYN-1"
     assert str(found.zone(found.device[0])) == "UTC"
 
@@ -307,7 +311,7 @@ def test_no_text_raises_anything_but_what_was_meant(text: str) -> None:
 
 
 scalars = st.one_of(st.integers(-5, 5), st.booleans(), st.text(max_size=5), st.floats(), st.datetimes())
-names = st.sampled_from([*config.DeviceConfig.model_fields, *config.MllpPcd01.model_fields, "zz"])
+names = st.sampled_from([*config.DeviceConfig.model_fields, *MllpPcd01.model_fields, "zz"])
 values = st.recursive(
     scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)), max_leaves=6
 )

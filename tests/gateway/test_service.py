@@ -13,13 +13,14 @@ import pytest
 
 from gateway import boot, control, routes
 from gateway.cli.running import running as what_runs
-from gateway.config import AnyDestination, GatewayConfig
+from gateway.config import GatewayConfig
 from gateway.deliver.messages import Renderer
 from gateway.errors import ConfigError, StoreError
 from gateway.model import Gateway
 from gateway.reload import OF_EVERY_DESTINATION, ONLY_AT_START
 from gateway.routes import make_renderer
 from gateway.service import Service
+from gateway.settings.destinations import AnyDestination
 from gateway.store import associations
 from gateway.store.journal import open_reader
 from simulators import pki

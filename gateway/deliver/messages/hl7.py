@@ -103,8 +103,8 @@ class Head:
         self._after = after.rstrip("|") + "\r"
         self.patient = lru_cache(CACHE_MAX)(self._patient)
 
-    def msh(self, entry: Entry, processing_id: str = "") -> str:
-        """MSH: created when the journal stored the report, numbered by its row, so a resend is the same."""
+    def msh(self, entry: Entry, processing_id: str = "", kind: str = "ORU^R01^ORU_R01") -> str:
+        """MSH: created when the journal stored the report, numbered by its row, so a resend is the same. `kind` is MSH-9."""
         mode = processing_id or self._settings.processing_id
         return f"{self._before}{self._stamp(entry.stored_at)}||ORU^R01^ORU_R01|{escape(entry.message_id)}|{mode}{self._after}"
 

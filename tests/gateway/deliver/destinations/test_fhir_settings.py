@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.config import FhirServer, parse
+from gateway.config import parse
 from gateway.errors import ConfigError
+from gateway.settings.destinations import FhirServer
 from gateway.settings.dispatch import DispatchSettings
 from gateway.settings.fhir import FhirMessageSettings, FhirServerSettings
 
