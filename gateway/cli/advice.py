@@ -96,7 +96,7 @@ def _device(one: _Doc, now: datetime) -> Iterator[Finding]:
     if codes := one.get("unmapped"):
         yield Finding(
             f"{name} sends {len(codes)} codes without a term: {_listed(codes)}",
-            "they travel under the maker's code; add terms to map them (docs/terms.md)",
+            "they travel under the maker's code; `wardlink unmapped list` says which have no LOINC, and what to do",
             urgent=False,
         )
 
@@ -128,8 +128,13 @@ def _destinations(status: _Doc, now: datetime) -> Iterator[Finding]:
             yield Finding(
                 f"{name}: {one['parked']} parked; {most[1]} of them: {most[0]}", "look at them, then send again or give up"
             )
-        if one["held"]:
-            waiting = _listed([f"{device} {n}" for device, n in one["held_by_device"].items()])
+        unmapped = one.get("held_unmapped") or {}
+        if unmapped:
+            named = _listed([f"{device} {n}" for device, n in unmapped.items()])
+            yield Finding(f"{name}: held until their codes are decided about: {named}", "`wardlink unmapped list`")
+        if one["held"] > sum(unmapped.values()):
+            counts = {device: n - unmapped.get(device, 0) for device, n in one["held_by_device"].items()}
+            waiting = _listed([f"{device} {n}" for device, n in counts.items() if n])
             yield Finding(
                 f"{name}: held until a patient is known: {waiting}", "`wardlink associate DEVICE PATIENT`", urgent=False
             )

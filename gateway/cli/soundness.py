@@ -34,6 +34,9 @@ def told(status: _Doc) -> Iterator[Told]:
     if n := check.get("n_damaged_associations"):
         do = f"say them anew with `wardlink associate --at`; {_DISK}"
         yield f"{n} associations are damaged; what they covered is held", do, True
+    if n := check.get("n_damaged_decisions"):
+        do = f"say them anew (`wardlink unmapped decided`); {_DISK}"
+        yield f"{n} decisions about codes are damaged; they decide nothing", do, True
     for one in status["journal"].get("salvages", ()):
         yield _salvage(one)
 

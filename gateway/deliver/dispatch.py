@@ -29,9 +29,10 @@ from gateway.deliver.pace import Pace
 from gateway.deliver.watch import Watch
 from gateway.errors import StoreError
 from gateway.settings.dispatch import DispatchSettings
-from gateway.store import cursors
+from gateway.store import cursors, mappings
 from gateway.store.cursors import Batch, Item, Lane, Lanes, Pin, Result, State
 from gateway.store.journal import Journal
+from gateway.store.mappings import Remembered
 from gateway.store.times import utc_now
 from gateway.store.writer import Transaction
 
@@ -100,6 +101,7 @@ class Dispatcher:
         self._strict = self._order == "strict"
         self._pace = Pace(self.settings.drain_rate)
         self._acts = -1
+        self._decided = Remembered()
         self._done: list[Result] = []
         self._acknowledged: tuple[str, datetime] | None = None
         self._flushed_at = self._round_at = now()
@@ -119,6 +121,7 @@ class Dispatcher:
         try:
             if not self.settings.hold:
                 await self._store(lambda tx: cursors.free_all_held(tx, self.id))
+            await self._free_unmapped()
             while True:
                 self._work.clear()
                 await self._round()
@@ -168,6 +171,7 @@ class Dispatcher:
             limit=self.settings.batch,
             order=self._order,
             lanes=self._lanes(),
+            decided=self._decided,
         )
         return await self._stubbornly(lambda: self._journal.read(query))
 
@@ -178,10 +182,17 @@ class Dispatcher:
         return Lanes(fresh_s=self.settings.fresh_s, backlog=turn)
 
     async def _notice(self, batch: Batch) -> None:
-        """A person did something since: what is held may have its patient now."""
+        """A person did something since: what is held may have its patient now, or its codes may have been decided about."""
         while batch.held and await self._store(lambda tx: cursors.free_held(tx, self.id)) == cursors.RELEASE_MAX:
             pass
+        before = self._acts
+        if batch.held and await self._stubbornly(lambda: self._journal.read(partial(mappings.changed, after=before))):
+            await self._free_unmapped()
         self._acts = batch.acts
+
+    async def _free_unmapped(self) -> None:
+        while await self._store(lambda tx: cursors.free_unmapped(tx, self.id)) == cursors.RELEASE_MAX:
+            pass
 
     async def _idle(self, batch: Batch) -> None:
         strictly = self._strict and batch.parked

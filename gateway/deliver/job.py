@@ -14,9 +14,11 @@ from msgspec.structs import replace
 
 from gateway.deliver.destination import Outgoing
 from gateway.deliver.messages import Renderer
-from gateway.model import Category, Entry
+from gateway.deliver.messages.values import analyte_loinc
+from gateway.model import Category, Entry, Report
 from gateway.settings.dispatch import DispatchSettings
-from gateway.store.items import Item, Pin, Result, State
+from gateway.settings.hl7 import Hl7Settings
+from gateway.store.items import UNMAPPED, Item, Pin, Result, State
 from gateway.store.times import to_text
 
 log = logging.getLogger(__name__)
@@ -26,9 +28,12 @@ RENDERED_A_TURN = 4
 
 HOLDABLE = frozenset({Category.VITALS, Category.EVENTS, Category.WAVEFORMS})
 """What means nothing without a patient; lab and QC results travel on their specimen id."""
+LABORATORY = frozenset({Category.LAB, Category.QC})
+NAMED_MAX = 8
+"""Codes that a reason names: enough to see what it is about."""
 NO_PATIENT = "no patient is known for its time"
 OTHERWISE = (
-    "would read otherwise than what was delivered (patient, mapping or settings changed since): `wardlink queue edit` sends it"
+    "would read otherwise than what was delivered (patient, terms or settings changed since): `wardlink queue edit` sends it"
 )
 """Why a replay is not sent: other content under an id that the receiver has filed is worse than none."""
 
@@ -53,8 +58,8 @@ class Job:
         if self.item.pin is not None:
             return self.item.pin
         assert self.message is not None
-        worn = self.item.worn
-        return Pin(self.message.id, self.message.body, association=None if worn is None else worn.id, late=self.late)
+        worn, own = self.item.worn, self.item.mapping
+        return Pin(self.message.id, self.message.body, association=None if worn is None else worn.id, late=self.late, mapping=own)
 
 
 class Preparation:
@@ -81,8 +86,18 @@ class Preparation:
             return Job(item, instead=parked(item, item.fault))
         if item.worn is None and self._settings.hold and item.category in HOLDABLE:
             return Job(item, instead=_without_patient(item))
+        if self._settings.unmapped == "hold" and item.again is None and (codes := self._nameless(item, item.entry.report)):
+            return Job(item, instead=_unmapped(item, codes))
         late = item.again.late if item.again is not None else item.received_at < to_text(now - self._late_after)
         return self._rendered(item, item.entry, late=late)
+
+    def _nameless(self, item: Item, report: Report) -> tuple[str, ...]:
+        """The codes of a laboratory report that nobody knows, and for which nothing is inferred either."""
+        if item.category not in LABORATORY or not item.unmapped:
+            return ()
+        inferred = isinstance(self._settings, Hl7Settings) and self._settings.inferred
+        known = {one.vendor_code for one in report.observations if analyte_loinc(one, report, inferred=inferred)}
+        return tuple(code for code in item.unmapped if code not in known)
 
     def _rendered(self, item: Item, entry: Entry, *, late: bool) -> Job:
         marked = replace(entry, late=True) if late and self._settings.mark_late else entry
@@ -104,6 +119,12 @@ def parked(item: Item, reason: str, code: str = "") -> Result:
 def _without_patient(item: Item) -> Result:
     """Held until a patient is known; a replay is not: what was delivered had one."""
     return parked(item, NO_PATIENT) if item.again is not None else Result(item=item, state=State.HELD, reason=NO_PATIENT)
+
+
+def _unmapped(item: Item, codes: Sequence[str]) -> Result:
+    """Held until somebody has decided what its codes mean."""
+    named = ", ".join(codes[:NAMED_MAX]) + (f" and {len(codes) - NAMED_MAX} more" if len(codes) > NAMED_MAX else "")
+    return Result(item=item, state=State.HELD, code=UNMAPPED, reason=f"unmapped {named}: `wardlink unmapped list`")
 
 
 def tell_bug(destination_id: str, what: str, error: Exception) -> None:

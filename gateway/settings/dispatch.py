@@ -27,6 +27,9 @@ class DispatchSettings(Settings):
     """Tell the receiver of late data in the message itself: NTE under OBR, FHIR meta.tag."""
     hold: bool = True
     """Whether vitals, events and waveforms wait for a patient; lab results travel on their specimen id in any case."""
+    unmapped: Literal["send", "hold"] = "send"
+    """A laboratory result whose code nobody knows: `send` it under the maker's code, or `hold` it until a person has decided
+    what the code means (`wardlink unmapped`)."""
     begin: Literal["oldest", "now"] = "oldest"
     """Where a destination that is new begins: with the oldest report kept, or with the next one."""
     retry_base_s: float = Field(default=5.0, gt=0)

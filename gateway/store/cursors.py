@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from gateway.store.items import Batch, Item, Lane, Order, Pin, Result, Sent, State
+from gateway.store.items import UNMAPPED, Batch, Item, Lane, Order, Pin, Result, Sent, State
 from gateway.store.times import to_text
 from gateway.store.upcoming import Lanes, batch, next_open
 from gateway.store.writer import Transaction
@@ -45,19 +45,20 @@ ZLIB_LEVEL = 1
 
 _THERE = "SELECT id FROM reports WHERE id IN (SELECT value FROM json_each(?))"
 _PIN = (
-    "INSERT INTO attempts (destination, report, message_id, body, pinned_at, tries, spent_s, association, late)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (destination, report) DO UPDATE SET message_id = excluded.message_id,"
-    " body = excluded.body, association = excluded.association, late = excluded.late"
+    "INSERT INTO attempts (destination, report, message_id, body, pinned_at, tries, spent_s, association, late, mapping)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (destination, report) DO UPDATE SET message_id = excluded.message_id,"
+    " body = excluded.body, association = excluded.association, late = excluded.late, mapping = excluded.mapping"
 )
 _GO_PAST = (
     "INSERT INTO ahead (destination, report, device, category)"
     " SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM reports WHERE id = ?2)"  # or given up
 )
 _DELIVERED = (
-    "INSERT INTO deliveries (report, destination, message_id, sha256, code, acked_at, tries, late, association)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (report, destination) DO UPDATE SET"
+    "INSERT INTO deliveries (report, destination, message_id, sha256, code, acked_at, tries, late, association, mapping)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (report, destination) DO UPDATE SET"
     " message_id = excluded.message_id, sha256 = excluded.sha256, code = excluded.code, tries = tries + excluded.tries,"
-    " late = excluded.late, association = excluded.association, again = again + 1, again_at = excluded.acked_at"
+    " late = excluded.late, association = excluded.association, mapping = excluded.mapping,"
+    " again = again + 1, again_at = excluded.acked_at"
 )
 
 
@@ -74,7 +75,7 @@ def pin(tx: Transaction, destination: str, pins: Sequence[tuple[int, Pin]]) -> f
             continue
         body = zlib.compress(one.body, ZLIB_LEVEL)
         cost = (one.tries, one.spent_s)
-        rows.append((destination, report, one.message_id, body, tx.now, *cost, one.association, one.late))
+        rows.append((destination, report, one.message_id, body, tx.now, *cost, one.association, one.late, one.mapping))
     tx.conn.executemany(_PIN, rows)
     return frozenset(report for report, _ in pins if report not in there)
 
@@ -154,7 +155,8 @@ def _delivery(tx: Transaction, destination: str, result: Result) -> tuple[object
     at = tx.now if result.at is None else to_text(result.at)
     digest = hashlib.sha256(sent.body).digest()
     message_id = None if own else sent.message_id
-    return item.report, destination, message_id, digest, result.code, at, sent.tries + 1, sent.late, sent.association
+    answered = (result.code, at, sent.tries + 1)
+    return item.report, destination, message_id, digest, *answered, sent.late, sent.association, sent.mapping
 
 
 def _note_acknowledgement(tx: Transaction, destination: str, code: str, at: datetime) -> None:
@@ -212,12 +214,13 @@ def trouble(tx: Transaction, destination: str, why: str) -> None:
     )
 
 
+_FREE_ALL = "UPDATE behind SET state = 'due', since = ?1, code = '', reason = '' WHERE destination = ?2 AND state = 'held'"
 _FREE = """
 WITH held AS (
   SELECT b.report, b.device, b.received_at, r.stored_at, (
     SELECT max(s.recorded_at) FROM associations s WHERE s.device = b.device AND s.after_report < b.report) AS said_at
   FROM behind b LEFT JOIN reports r ON r.id = b.report
-  WHERE b.destination = :destination AND b.state = 'held'),
+  WHERE b.destination = :destination AND b.state = 'held' AND b.code <> :unmapped),
 timed AS (
   SELECT report, device, CASE WHEN said_at > stored_at THEN said_at ELSE received_at END AS at FROM held)
 UPDATE behind SET state = 'due', since = :now, not_before = NULL, reason = ''
@@ -234,11 +237,18 @@ WHERE destination = :destination AND report IN (
 
 def free_held(tx: Transaction, destination: str) -> int:
     """Set free held reports whose patient is known by now, at most RELEASE_MAX; how many."""
-    return tx.conn.execute(_FREE, {"now": tx.now, "destination": destination, "limit": RELEASE_MAX}).rowcount
+    return tx.conn.execute(
+        _FREE, {"now": tx.now, "destination": destination, "limit": RELEASE_MAX, "unmapped": UNMAPPED}
+    ).rowcount
 
 
 def free_all_held(tx: Transaction, destination: str) -> int:
-    """Set free every held report: the destination takes them without a patient now; how many."""
-    return tx.conn.execute(
-        "UPDATE behind SET state = 'due', since = ?, reason = '' WHERE destination = ? AND state = 'held'", (tx.now, destination)
-    ).rowcount
+    """Set free every report held for its patient: the destination takes them without one now; how many."""
+    return tx.conn.execute(f"{_FREE_ALL} AND code <> ?3", (tx.now, destination, UNMAPPED)).rowcount
+
+
+def free_unmapped(tx: Transaction, destination: str) -> int:
+    """Have reports looked at again that are held for their codes, at most RELEASE_MAX: these or the setting may have changed."""
+    some = "report IN (SELECT report FROM behind WHERE destination = ?2 AND state = 'held' AND code = ?3 LIMIT ?4)"
+    sql = f"{_FREE_ALL} AND {some}"
+    return tx.conn.execute(sql, (tx.now, destination, UNMAPPED, RELEASE_MAX)).rowcount

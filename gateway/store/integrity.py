@@ -23,7 +23,7 @@ from zlib import crc32
 
 from gateway.errors import DamagedError, StoreError
 from gateway.model import Category
-from gateway.store import checksums
+from gateway.store import checksums, mappings
 from gateway.store.damage import is_damage
 from gateway.store.database import open_reader
 from gateway.store.times import utc_now
@@ -68,6 +68,8 @@ class Progress:
     n_damaged: int = 0
     associations: int = 0
     """Associations whose checksum fails: they name nobody, what they covered is held."""
+    decisions: int = 0
+    """Decisions about codes whose checksum fails: they decide nothing."""
     finished_at: datetime | None = None
     why: str = ""
 
@@ -80,6 +82,7 @@ class Progress:
             "damaged_reports": list(self.damaged),
             "n_damaged_reports": self.n_damaged,
             "n_damaged_associations": self.associations,
+            "n_damaged_decisions": self.decisions,
             "finished_at": self.finished_at,
             "why": self.why,
         }
@@ -124,6 +127,7 @@ class Check:
                 self._structure(conn)
                 self.progress.state = "checking reports"
                 self._associations(conn)
+                self.progress.decisions = mappings.damaged(conn)
                 self._reports(conn)
         except sqlite3.Error as error:
             self.progress.state, self.progress.why = "damaged" if is_damage(error) else "stopped", str(error)

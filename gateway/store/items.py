@@ -14,6 +14,10 @@ Order: TypeAlias = Literal["device", "patient", "strict"]
 """What waits behind a message that the receiver did not want yet: its device's, its patient's, everything."""
 
 
+UNMAPPED = "unmapped"
+"""The code (where a receiver's stands otherwise) of what is held because nobody knows one of its codes."""
+
+
 class State(StrEnum):
     """What became of a report for a destination; the first is counted, the others are rows in `behind`."""
 
@@ -49,6 +53,8 @@ class Pin:
     spent_s: float = 0.0
     association: int | None = None
     late: bool = False
+    mapping: int | None = None
+    """The moment of the decisions about codes that it was rendered with; None: before there were any, or a person wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class Sent:
 
     sha256: bytes
     late: bool
+    mapping: int = 0
+    """The moment of the decisions about codes that it was rendered with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,10 @@ class Item:
     again: Sent | None = None
     """It was delivered before."""
     fault: str = ""
+    mapping: int = 0
+    """The moment of the decisions about codes that `entry` shows."""
+    unmapped: tuple[str, ...] = ()
+    """Its codes that nobody knows and nobody decided about."""
 
     def line(self, order: Order) -> str:
         """What its order is kept in: its device, or its patient where one is known."""

@@ -43,6 +43,7 @@ def _queue(queue: Queue, lines: list[statement.Line]) -> dict[str, Any]:
         "oldest": queue.oldest,
         "held": sum(queue.held.values()),
         "held_by_device": queue.held,
+        "held_unmapped": queue.unmapped,
         "parked": sum(queue.parked.values()),
         "parked_by_reason": queue.parked,
         "last_code": queue.last_code,

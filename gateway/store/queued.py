@@ -38,14 +38,15 @@ _LISTED_DELIVERED = (
 _REPORT = "SELECT device, category, received_at, stored_at, CAST(payload AS BLOB), raw FROM reports WHERE id = ?"
 _BEHIND = "SELECT state, since, not_before, code, reason, again FROM behind WHERE destination = ? AND report = ?"
 _DELIVERY = (
-    "SELECT message_id, sha256, code, acked_at, tries, late, association, again, again_at FROM deliveries"
+    "SELECT message_id, sha256, code, acked_at, tries, late, association, again, again_at, mapping FROM deliveries"
     " WHERE destination = ? AND report = ?"
 )
 _ATTEMPT = (
-    "SELECT message_id, body, tries, spent_s, association, late, pinned_at FROM attempts WHERE destination = ? AND report = ?"
+    "SELECT message_id, body, tries, spent_s, association, late, pinned_at, mapping FROM attempts"
+    " WHERE destination = ? AND report = ?"
 )
 _EDITS = (
-    "SELECT message_id, replaces, at, by_whom, reason, patient_changed, diff, body FROM edits"
+    "SELECT message_id, replaces, at, by_whom, reason, patient_changed, diff, body, mapping FROM edits"
     " WHERE destination = ? AND report = ? ORDER BY id"
 )
 
@@ -79,11 +80,13 @@ class Delivery:
     association: Association | None
     again: int
     again_at: datetime | None
+    mapping: int
+    """The moment of the decisions about codes that it was rendered with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """A message that a person wrote in the place of `replaces`."""
+    """A message that took the place of `replaces`: a person wrote it, or decided about a code (`mapping`)."""
 
     message_id: str
     replaces: str
@@ -93,6 +96,7 @@ class Edited:
     patient_changed: str
     diff: str
     body: bytes
+    mapping: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,8 +256,8 @@ def _fate(conn: sqlite3.Connection, entry: Entry, category: str, destination: st
 
 
 def _pin(*row: Any) -> tuple[Pin, datetime]:
-    message_id, body, tries, spent_s, association, late, pinned_at = row
-    return Pin(message_id, zlib.decompress(body), tries, spent_s, association, bool(late)), from_text(pinned_at)
+    message_id, body, tries, spent_s, association, late, pinned_at, mapping = row
+    return Pin(message_id, zlib.decompress(body), tries, spent_s, association, bool(late), mapping), from_text(pinned_at)
 
 
 def _state(conn: sqlite3.Connection, report: int, destination: str, place: tuple[int | None, ...]) -> str:
@@ -265,9 +269,11 @@ def _state(conn: sqlite3.Connection, report: int, destination: str, place: tuple
 
 
 def _delivery(
-    conn: sqlite3.Connection, entry: Entry, row: tuple[str | None, bytes, str, str, int, int, int | None, int, str | None]
+    conn: sqlite3.Connection,
+    entry: Entry,
+    row: tuple[str | None, bytes, str, str, int, int, int | None, int, str | None, int | None],
 ) -> Delivery:
-    message_id, sha256, code, acked_at, tries, late, association, again, again_at = row
+    message_id, sha256, code, acked_at, tries, late, association, again, again_at, mapping = row
     return Delivery(
         message_id=message_id or entry.key,
         sha256=sha256,
@@ -278,11 +284,12 @@ def _delivery(
         association=None if association is None else associations.by_id(conn, association),
         again=again,
         again_at=None if again_at is None else from_text(again_at),
+        mapping=mapping or 0,
     )
 
 
-def _edited(row: tuple[str, str, str, str, str, str, str, bytes]) -> Edited:
-    message_id, replaces, at, by, reason, patient_changed, diff, body = row
+def _edited(row: tuple[str, str, str, str, str, str, str, bytes, int | None]) -> Edited:
+    message_id, replaces, at, by, reason, patient_changed, diff, body, mapping = row
     return Edited(
         message_id=message_id,
         replaces=replaces,
@@ -292,4 +299,5 @@ def _edited(row: tuple[str, str, str, str, str, str, str, bytes]) -> Edited:
         patient_changed=patient_changed,
         diff=diff,
         body=zlib.decompress(body),
+        mapping=mapping,
     )

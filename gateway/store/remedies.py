@@ -35,10 +35,13 @@ _ONCE_MORE = (
     "INSERT INTO behind (destination, report, device, received_at, state, since, again, edit) VALUES (?, ?, ?, ?, 'due', ?, 1, ?)"
 )
 _EDITED_BYTES = (
-    "INSERT INTO attempts (destination, report, message_id, body, pinned_at)"
-    " SELECT destination, report, message_id, body, ?2 FROM edits WHERE id = ?1"
+    "INSERT INTO attempts (destination, report, message_id, body, pinned_at, mapping, association, late)"
+    " SELECT e.destination, e.report, e.message_id, e.body, ?2, e.mapping, d.association, coalesce(d.late, 0) FROM edits e"
+    " LEFT JOIN deliveries d ON d.report = e.report AND d.destination = e.destination AND e.mapping IS NOT NULL"
+    " WHERE e.id = ?1"
     " ON CONFLICT (destination, report) DO UPDATE SET message_id = excluded.message_id, body = excluded.body,"
-    " tries = 0, spent_s = 0"
+    " association = coalesce(excluded.association, association), late = iif(excluded.mapping IS NULL, late, excluded.late),"
+    " mapping = excluded.mapping, tries = 0, spent_s = 0"
 )
 
 
@@ -71,6 +74,8 @@ class Edit:
     diff: str
     patient_changed: str = ""
     """Why it is for another patient now; empty: it is not."""
+    mapping: int | None = None
+    """The moment of the decisions about codes that it was rendered with; None: a person wrote it."""
 
 
 def retry(conn: sqlite3.Connection, selection: Selection, by: By, after: int = 0) -> Done:
@@ -150,6 +155,31 @@ def edit(conn: sqlite3.Connection, edited: Edit, by: By) -> None:
         _record(conn, ("edit", edited.destination), by, lineage, [edited.report])
 
 
+def correct(conn: sqlite3.Connection, edits: Sequence[Edit], by: By, told: Mapping[str, str]) -> int:
+    """Send corrections of messages of one destination that it has: as `edit`, but one act for all; how many.
+
+    What is under way again since it was read, or gone, is passed over. `told`: what else the audit trail is to say.
+    """
+    now = to_text(by.at or utc_now())
+    with joined(conn):
+        reports = [one.report for one in edits if _correct(conn, one, by, now)]
+        if reports:
+            _record(conn, ("correct", edits[0].destination), by, told, reports)
+        return len(reports)
+
+
+def _correct(conn: sqlite3.Connection, edited: Edit, by: By, now: str) -> bool:
+    place = (edited.destination, edited.report)
+    aside = conn.execute("SELECT 1 FROM behind WHERE destination = ? AND report = ?", place).fetchone()
+    if aside is not None or not _is_delivered(conn, edited):
+        return False
+    number = _keep_edit(conn, edited, by, now)
+    device, received_at = conn.execute("SELECT device, received_at FROM reports WHERE id = ?", (edited.report,)).fetchone()
+    conn.execute(_ONCE_MORE, (*place, device, received_at, now, number))
+    _restore_edit(conn, number, now)
+    return True
+
+
 def new_message_id() -> str:
     """An id for an edited message: 20 characters, never one of a report, which begins with a lower-case hex digit."""
     return f"E{secrets.token_hex(10)[:19]}"
@@ -162,8 +192,8 @@ def _is_delivered(conn: sqlite3.Connection, edited: Edit) -> bool:
 
 def _keep_edit(conn: sqlite3.Connection, edited: Edit, by: By, now: str) -> int:
     row = conn.execute(
-        "INSERT INTO edits (destination, report, message_id, replaces, at, by_whom, reason, patient_changed, diff, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO edits (destination, report, message_id, replaces, at, by_whom, reason, patient_changed, diff, body, mapping)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             edited.destination,
             edited.report,
@@ -175,6 +205,7 @@ def _keep_edit(conn: sqlite3.Connection, edited: Edit, by: By, now: str) -> int:
             edited.patient_changed,
             edited.diff,
             zlib.compress(edited.body, ZLIB_LEVEL),
+            edited.mapping,
         ),
     ).fetchone()
     return int(row[0])

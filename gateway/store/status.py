@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from gateway.store.items import UNMAPPED
 from gateway.store.times import from_text
 
 _DESTINATIONS = (
@@ -21,6 +22,10 @@ _PARKED = (
     "SELECT reason, count(*) FROM behind WHERE destination = ? AND state = 'parked' GROUP BY reason ORDER BY 2 DESC LIMIT 100"
 )
 _HELD = "SELECT device, count(*) FROM behind WHERE destination = ? AND state = 'held' GROUP BY device ORDER BY device"
+
+_UNMAPPED = (
+    "SELECT device, count(*) FROM behind WHERE destination = ? AND state = 'held' AND code = ? GROUP BY device ORDER BY device"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,8 @@ class Queue:
     """Reason to how many."""
     held: dict[str, int] = field(default_factory=dict)
     """Device to how many."""
+    unmapped: dict[str, int] = field(default_factory=dict)
+    """Of these, held because nobody knows one of their codes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,4 +114,5 @@ def _queue(
         trouble_at=None if trouble_at is None else from_text(trouble_at),
         parked=dict(conn.execute(_PARKED, (destination,)).fetchall()),
         held=dict(conn.execute(_HELD, (destination,)).fetchall()),
+        unmapped=dict(conn.execute(_UNMAPPED, (destination, UNMAPPED)).fetchall()),
     )

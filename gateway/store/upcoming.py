@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.errors import DamagedError, LocalProtocolError
+from gateway.mapping import Overlay
 from gateway.model import Category, Entry, decode
 from gateway.store import associations, audit, checksums
 from gateway.store.associations import Association
@@ -24,6 +26,7 @@ from gateway.store.damage import is_damage, is_text_damage
 from gateway.store.entries import first_since
 from gateway.store.epochs import Epochs
 from gateway.store.items import Batch, Item, Lane, Order, Pin, Sent, State, patient_key
+from gateway.store.mappings import Remembered
 from gateway.store.times import from_text, to_text
 
 _IN_USE = "SELECT takes, cursor, until FROM destinations WHERE id = ?"
@@ -47,13 +50,13 @@ _NEXT_OPEN = (
 )
 _ROW = (
     "SELECT r.device, r.category, r.received_at, r.stored_at, r.identity, r.crc, CAST(r.payload AS BLOB),"
-    " a.message_id, a.body, a.tries, a.spent_s, a.association, a.late"
+    " a.message_id, a.body, a.tries, a.spent_s, a.association, a.late, a.mapping"
     " FROM reports r LEFT JOIN attempts a ON a.destination = ? AND a.report = r.id WHERE r.id = ?"
 )
 _WHOSE = "SELECT CAST(device AS BLOB), CAST(category AS BLOB), CAST(received_at AS BLOB) FROM reports WHERE id = ?"
 _COPIED = "SELECT CAST(device AS BLOB), category FROM reports INDEXED BY reports_category WHERE category = ? AND id = ?"
 """The index has a copy of whose a report is, and is what the statement counts by."""
-_SENT = "SELECT sha256, late FROM deliveries WHERE report = ? AND destination = ?"
+_SENT = "SELECT sha256, late, mapping FROM deliveries WHERE report = ? AND destination = ?"
 _NO_END = 2**63 - 1
 
 
@@ -83,10 +86,12 @@ def batch(
     limit: int,
     order: Order = "device",
     lanes: Lanes | None = None,
+    decided: Remembered | None = None,
 ) -> Batch:
     """What `destination` is to be sent next, at most `limit` reports; what stepped aside takes at most half of them.
 
     In strict order nothing new while anything is parked. LocalProtocolError for a destination the journal was not told of.
+    `decided` keeps what was read of the decisions about codes from one batch to the next.
     """
     states = dict(conn.execute(_STATES, (destination,)).fetchall())
     asked = {"destination": destination, "by_patient": order == "patient", "now": to_text(now), "limit": max(1, limit // 2)}
@@ -99,7 +104,7 @@ def batch(
         chosen += ahead
     waits = [from_text(at) for _, _, at in retrying if at is not None and from_text(at) > now]
     return Batch(
-        items=_Desk(conn, destination, order, chosen).items(),
+        items=_Desk(conn, destination, order, chosen, decided or Remembered()).items(),
         acts=audit.last(conn),
         held=states.get(State.HELD, 0),
         parked=states.get(State.PARKED, 0),
@@ -186,14 +191,16 @@ class _Desk:
     destination: str
     order: Order
     chosen: list[_Next]
+    decided: Remembered
     worn: dict[str, Association] = field(default_factory=dict)
 
     def items(self) -> list[Item]:
         numbers = [one.report for one in self.chosen]
         epochs = Epochs(self.conn, min(numbers, default=0), max(numbers, default=0))
-        return [self._item(one, epochs) for one in self.chosen]
+        present = self.decided.at(self.conn) if numbers else Overlay()
+        return [self._item(one, epochs, present) for one in self.chosen]
 
-    def _item(self, one: _Next, epochs: Epochs) -> Item:
+    def _item(self, one: _Next, epochs: Epochs, present: Overlay) -> Item:
         try:
             row = self.conn.execute(_ROW, (self.destination, one.report)).fetchone()
             device, category, received_at, stored_at, identity, crc, payload, *pinned = row
@@ -217,19 +224,24 @@ class _Desk:
         if entry is None and pin is None:
             return self._damaged(one, fault)
         worn = None if pin or category == Category.QC else self._wearer(one.report, device, received_at, stored_at)
+        again = self._sent(one)
+        overlay = present if again is None else self.decided.at(self.conn, again.mapping)
+        applied = None if entry is None else overlay.apply(entry.report)
         return Item(
             report=one.report,
             device=device,
             category=Category(category),
             received_at=received_at,
-            entry=entry,
+            entry=None if entry is None or applied is None else replace(entry, report=applied.report),
             worn=worn,
             pin=pin,
             state=one.state,
             lane=one.lane,
             patient=self._patient(one, pin, worn),
-            again=self._sent(one),
+            again=again,
             fault=fault,
+            mapping=overlay.state,
+            unmapped=() if applied is None else applied.unmapped,
         )
 
     def _patient(self, one: _Next, pin: Pin | None, worn: Association | None) -> str:
@@ -242,7 +254,7 @@ class _Desk:
         if not one.again:
             return None
         row = self.conn.execute(_SENT, (one.report, self.destination)).fetchone()
-        return Sent(b"", late=False) if row is None else Sent(row[0], bool(row[1]))
+        return Sent(b"", late=False) if row is None else Sent(row[0], bool(row[1]), row[2] or 0)
 
     def _wearer(self, report: int, device: str, received_at: str, stored_at: str) -> Association | None:
         """The patient of the report's own time, however late it is sent; remembered within one consistent state."""
@@ -280,8 +292,10 @@ class _Desk:
 
 
 def _pin(pinned: Sequence[Any]) -> Pin | None:
-    message_id, body, tries, spent_s, association, late = pinned
-    return None if message_id is None else Pin(message_id, zlib.decompress(body), tries, spent_s, association, bool(late))
+    message_id, body, tries, spent_s, association, late, mapping = pinned
+    if message_id is None:
+        return None
+    return Pin(message_id, zlib.decompress(body), tries, spent_s, association, bool(late), mapping)
 
 
 def _entry(report: int, epochs: Epochs, stored_at: str, said: tuple[str, str, str, str | None, bytes], crc: int | None) -> Entry:
