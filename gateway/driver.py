@@ -30,8 +30,8 @@ from gateway.model import (
     Report,
     Validity,
     WorkOrder,
-    decimal_text,
 )
+from gateway.terms.decimals import decimal_text
 from protocols.sansio import Codec, Message, Timed
 
 __all__ = [

@@ -9,7 +9,8 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.driver import Channel, Context, Driver, LineSettings, Mds, Metric, Options, Vmd
-from gateway.model import Category, Kind, Observation, Report, Validity, decimal_text
+from gateway.model import Category, Kind, Observation, Report, Validity
+from gateway.terms.decimals import decimal_text
 from protocols.sansio import Message
 from protocols.vendor.masimo import DateOrder, Exc, MasimoCodec, Reading, number
 

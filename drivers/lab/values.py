@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from gateway.model import Kind, Validity, decimal_text
+from gateway.model import Kind, Validity
+from gateway.terms.decimals import decimal_text
 from protocols.astm.records import Record
 
 TEXT_MAX = 200

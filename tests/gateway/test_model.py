@@ -13,10 +13,10 @@ from gateway.model import (
     Kind,
     Observation,
     Report,
-    decimal_text,
     decode,
     encode,
 )
+from gateway.terms.decimals import decimal_text
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from gateway.deliver.messages.fhir_codes import (
     UCUM,
 )
 from gateway.deliver.messages.fhir_types import CodeableConcept, Coding, Quantity, Ratio, ReferenceRange, SampledData, raw
-from gateway.model import Category, Kind, Observation, Validity, decimal_text
+from gateway.model import Category, Kind, Observation, Validity
+from gateway.terms.decimals import decimal_text
 
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", re.ASCII)
