@@ -28,9 +28,11 @@ from gateway.model import (
     Part,
     Place,
     Report,
+    Subject,
     Validity,
     WorkOrder,
 )
+from gateway.rolls import Lists, ListTold, Operator
 from gateway.terms.decimals import decimal_text
 from protocols.sansio import Codec, Message, Timed
 
@@ -40,10 +42,15 @@ __all__ = [
     "Context",
     "Driver",
     "LineSettings",
+    "ListTold",
+    "Listing",
+    "Lists",
     "Mds",
     "Metric",
+    "Operator",
     "Options",
     "Ordering",
+    "Telling",
     "Vmd",
 ]
 
@@ -316,6 +323,32 @@ class Ordering(Generic[P, OptionsT]):
     worklists: Callable[[OptionsT], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A list as a device is told it: `text` for its codec, empty where it cannot be; what the device has then; what is wrong."""
+
+    name: str
+    text: bytes
+    then: ListTold
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[P, OptionsT]):
+    """How devices of a driver are told lists; their codec is a sansio.Sending. All four are pure.
+
+    `takes(message, context)`: whether after this message lists may be told, at once and, while the codec is clear, later.
+    `write(message, lists, context, at)`: what the device that said `message` does not have yet.
+    `asks(message, context)`: the number of a patient whom the device asks for, None when it asks for nobody.
+    `patient(message, subject, context, at)`: the answer, empty when none is sent; `subject` None: nobody knows the patient.
+    """
+
+    takes: Callable[[Message[P], Context[OptionsT]], bool]
+    write: Callable[[Message[P], Lists, Context[OptionsT], datetime], Sequence[Telling]]
+    asks: Callable[[Message[P], Context[OptionsT]], str | None]
+    patient: Callable[[Message[P], Subject | None, Context[OptionsT], datetime], bytes]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver(Generic[P, OptionsT]):
     """A device type: what it is, how its line is set, how its bytes become reports.
@@ -337,6 +370,7 @@ class Driver(Generic[P, OptionsT]):
     silence_s: float | None = None
     profiles: Path | None = None
     ordering: Ordering[P, OptionsT] | None = None
+    listing: Listing[P, OptionsT] | None = None
     version: str = "1"
 
     def context(

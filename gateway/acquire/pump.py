@@ -13,6 +13,7 @@ from gateway.acquire.clock import Clock, Pairing
 from gateway.acquire.intake import Intake, Keeper, OnKept
 from gateway.acquire.links import Connection, Link
 from gateway.acquire.status import DeviceStatus, State
+from gateway.acquire.telling import ListPort
 from gateway.acquire.thinning import Thinning
 from gateway.acquire.turns import Turns
 from gateway.driver import Context
@@ -28,7 +29,7 @@ class Pump:
     """One device's bytes, connection after connection, through the same codec: it remembers what was said before a reconnect.
 
     `context.wall` must be `pairing.wall`. `random` (0 to 1) spreads retries. `turns` is shared with the other devices.
-    `orders` is where a device that asks is answered from; without it nothing is answered.
+    `orders` and `lists` are where a device that asks is answered from, and told lists; without them it is not.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Pump:
         interval_s: float = 0,
         turns: Turns | None = None,
         orders: OrderPort | None = None,
+        lists: ListPort | None = None,
     ) -> None:
         self._codec, self._link, self._clock, self._pairing, self._status = codec, link, clock, pairing, status
         self._silence_s = context.driver.silence_s
@@ -60,6 +62,7 @@ class Pump:
             context=context,
             codec=codec,
             port=orders,
+            lists=lists,
             clock=clock,
             now=lambda: self._time.monotonic(),  # noqa: PLW0108 - not bound now: a recording brings its own clock
             count=lambda what: self._intake.count(what),  # noqa: PLW0108 - made in the next line
@@ -93,7 +96,7 @@ class Pump:
 
     def _begin(self, connection: Connection) -> None:
         self._time = connection.clock or self._clock
-        self._asking.live = connection.clock is None
+        self._asking.begin(live=connection.clock is None)
         self._pairing.attach(self._time)
         self._heard_at = self._time.monotonic()
         self._asked, self._broken = False, None

@@ -16,6 +16,7 @@ from gateway.acquire.links.listen import ListenLink
 from gateway.acquire.pump import Pump
 from gateway.acquire.station import Station
 from gateway.acquire.status import DeviceStatus, State
+from gateway.acquire.telling import ListPort
 from gateway.acquire.turns import Turns
 from gateway.errors import LinkError, LocalProtocolError, place
 
@@ -26,7 +27,7 @@ TRACEBACKS_MAX = 16
 
 
 class Supervisor:
-    """The devices' tasks. `on_kept(reports, ids)` is called after each commit; `random` gives 0 to 1, `orders` answers."""
+    """The devices' tasks. `on_kept(reports, ids)` is called after each commit; `random` gives 0 to 1, `orders`, `lists` answer."""
 
     def __init__(
         self,
@@ -36,8 +37,9 @@ class Supervisor:
         on_kept: OnKept | None = None,
         random: Callable[[], float] | None = None,
         orders: OrderPort | None = None,
+        lists: ListPort | None = None,
     ) -> None:
-        self._keeper, self._on_kept, self._orders = keeper, on_kept, orders
+        self._keeper, self._on_kept, self._orders, self._lists = keeper, on_kept, orders, lists
         self._clock = clock or SystemClock()
         self._random = random or SystemRandom().random
         self._turns = Turns()
@@ -108,6 +110,7 @@ class Supervisor:
             interval_s=station.interval_s,
             turns=self._turns,
             orders=self._orders,
+            lists=self._lists,
         )
 
 

@@ -72,6 +72,7 @@ GROUND = frozenset(
         "gateway.histogram",
         "gateway.mapping",
         "gateway.positions",
+        "gateway.rolls",
         "gateway.thinning",
     ]
 )
@@ -83,7 +84,7 @@ ROOMS = {
     "protocols": Room(("protocols",), frozenset(["protocols"])),
     "the ground floor": Room(
         ("gateway/model.py", "gateway/driver.py", "gateway/errors.py", "gateway/settings", "gateway/explain.py", "gateway/positions.py", "gateway/histogram.py",
-         "gateway/readings.py", "gateway/thinning.py", "gateway/mapping"),
+         "gateway/readings.py", "gateway/rolls.py", "gateway/thinning.py", "gateway/mapping"),
         GROUND | {"protocols"}, frozenset(["pydantic", "msgspec"]), (IO | CLOCKS) - {"pathlib", "urllib"},
     ),
     "terms": Room(  # package data: the tables, read once
