@@ -16,7 +16,7 @@ from gateway.acquire import offline, recording, registry
 from gateway.acquire.flow import Flow
 from gateway.acquire.written import Written, hint, unwritten
 from gateway.cli.show import moment, new_app, read_bytes, say
-from gateway.deliver.messages import Renderer
+from gateway.deliver.messages import Renderer, UnsuitedError
 from gateway.driver import Driver
 from gateway.errors import ConfigError
 from gateway.model import DeviceIdentity, Entry, Gateway, Report
@@ -35,6 +35,8 @@ class Form(StrEnum):
     READINGS = "readings"
     PCD01 = "pcd01"
     LAB = "lab"
+    LAW = "law"
+    POCT = "poct"
     FHIR = "fhir"
 
 
@@ -101,7 +103,11 @@ def _writer(form: Form) -> Any:
     def write(report: Report, known: bool) -> None:
         report = report if known else _timed_by_itself(report)
         entry = Entry(id=next(ids), epoch="00000000", stored_at=report.received_at, report=report)
-        body = render(entry, None).body
+        try:
+            body = render(entry, None).body
+        except UnsuitedError as error:
+            say(f"not sent as {form.value}: {error}")
+            return
         if form is not Form.FHIR and sys.stdout.isatty():
             body = body.replace(b"\r", b"\n")
         sys.stdout.buffer.write(body.rstrip(b"\n") + b"\n")
@@ -126,6 +132,16 @@ def _renderer(form: Form) -> Renderer:
         from gateway.settings.lab import LabSettings
 
         return lab.renderer(LabSettings(), BENCH)
+    if form is Form.LAW:
+        from gateway.deliver.messages import law
+        from gateway.settings.lab import LawSettings
+
+        return law.renderer(LawSettings(), BENCH)
+    if form is Form.POCT:
+        from gateway.deliver.messages import poct
+        from gateway.settings.lab import PoctSettings
+
+        return poct.renderer(PoctSettings(), BENCH)
     from gateway.deliver.messages import fhir
     from gateway.settings.fhir import FhirMessageSettings
 

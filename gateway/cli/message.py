@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from gateway import config, routes
+from gateway.deliver.messages import UnsuitedError
 from gateway.model import Category
 from gateway.settings.destinations import AnyDestination
 from gateway.settings.dispatch import DispatchSettings
@@ -53,6 +54,8 @@ def _rendered(conn: sqlite3.Connection, settings: AnyDestination, kept: Kept, fa
     entry = replace(kept.entry, report=report, late=_late(settings, kept, fate) and settings.mark_late)
     try:
         made = routes.make_renderer(settings, identity.read(conn))(entry, subject)
+    except UnsuitedError as error:
+        return Message(entry.key, None, f"is not sent in this format: {error}")
     except Exception as error:  # noqa: BLE001 - a renderer's bug is shown, as it parks a message when it is sent
         return Message(entry.key, None, f"cannot be rendered: {type(error).__name__}")
     if fate.delivery is None:

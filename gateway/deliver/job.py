@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from gateway.deliver.destination import Outgoing
-from gateway.deliver.messages import Renderer
+from gateway.deliver.messages import Renderer, UnsuitedError
 from gateway.deliver.messages.values import analyte_loinc
 from gateway.model import Category, Entry, Report
 from gateway.settings.dispatch import DispatchSettings
@@ -103,6 +103,8 @@ class Preparation:
         marked = replace(entry, late=True) if late and self._settings.mark_late else entry
         try:
             message = self._renderer(marked, item.worn.subject if item.worn is not None else None)
+        except UnsuitedError as error:
+            return Job(item, instead=parked(item, f"is not sent in this format: {error}"))
         except Exception as error:  # noqa: BLE001 - a renderer's bug must cost one message, not the destination
             tell_bug(self._id, f"report {item.report} cannot be rendered", error)
             return Job(item, instead=parked(item, f"cannot be rendered: {type(error).__name__}"))

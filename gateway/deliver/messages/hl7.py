@@ -106,7 +106,7 @@ class Head:
     def msh(self, entry: Entry, processing_id: str = "", kind: str = "ORU^R01^ORU_R01") -> str:
         """MSH: created when the journal stored the report, numbered by its row, so a resend is the same. `kind` is MSH-9."""
         mode = processing_id or self._settings.processing_id
-        return f"{self._before}{self._stamp(entry.stored_at)}||ORU^R01^ORU_R01|{escape(entry.message_id)}|{mode}{self._after}"
+        return f"{self._before}{self._stamp(entry.stored_at)}||{kind}|{escape(entry.message_id)}|{mode}{self._after}"
 
     def outgoing(self, entry: Entry, lines: list[str]) -> Outgoing:
         """The message as bytes, under its stable id."""

@@ -76,7 +76,7 @@ class _Writer:
         carrier, _, position = specimen.position.partition("^")
         sac = segment("SAC", "", "", field(specimen.id), "", "", "", "", "", "", field(carrier), field(position))
         controls = self._controls(report, specimen) if self._settings.materials else []
-        return [spm, sac, *controls] if controls or sac != "SAC\r" else [spm]
+        return [spm, *([sac] if sac != "SAC\r" else []), *controls]
 
     def _controls(self, report: Report, specimen: Specimen) -> list[str]:
         """INV of a control: its lot and level; where the device says nothing of them, its id."""

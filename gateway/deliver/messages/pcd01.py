@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.deliver.destination import Outgoing
-from gateway.deliver.messages import LATE, Renderer
+from gateway.deliver.messages import LATE, Renderer, UnsuitedError
 from gateway.deliver.messages.containment import DEVICE_CLOCK, GATEWAY_CLOCK, base_of
 from gateway.deliver.messages.hl7 import CACHE_MAX, Head, dtm, gateway_ei, shifted, stamps
 from gateway.deliver.messages.pcd01_rows import TEXT, Device, Metric, Row
 from gateway.deliver.messages.values import NUMBER, absent, converted, state, typed
-from gateway.model import Entry, Gateway, Kind, Observation, Report, Subject, Validity
+from gateway.model import Category, Entry, Gateway, Kind, Observation, Report, Subject, Validity
 from gateway.settings.pcd01 import Pcd01Settings
 from protocols.hl7v2.message import escape, field
 
@@ -34,6 +34,8 @@ class _Writer:
     def __call__(self, entry: Entry, subject: Subject | None) -> Outgoing:
         """The message for one journal row."""
         report = entry.report
+        if report.category is Category.QC:
+            raise UnsuitedError("a control, which PCD-01 cannot tell from a patient's reading")
         device = self._device(report)
         observations = self._observations(report)
         metrics = tuple(map(device.metric, observations))
