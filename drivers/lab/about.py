@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -53,8 +54,21 @@ def given(around: Scope, specimen: Specimen, options: AstmOptions) -> Given:
     )
 
 
+def clock(around: Scope, context: Context[AstmOptions]) -> Callable[[datetime], datetime]:
+    """How times without an offset are read: in the configured zone, unless the header's own time has another offset there.
+
+    An analyzer that says its clock's offset in H.14 and nowhere else (Alinity ci) is right about it, whatever was configured.
+    """
+    said = device_time(read(around, "H.14"))
+    if said is None or said.tzinfo is None:
+        return context.localise
+    zone = said.tzinfo
+    agreed = context.localise(said.replace(tzinfo=None)).utcoffset() == said.utcoffset()
+    return context.localise if agreed else lambda naive: naive.replace(tzinfo=zone)
+
+
 def specimen(around: Scope, specimen_id: str, context: Context[AstmOptions]) -> SpecimenOf:
-    options = context.options
+    options, localise = context.options, clock(around, context)
     instrument_id = first(around, options.instrument_specimen_id)
     collected, received = device_time(read(around, "O.8")), device_time(read(around, "O.15"))
     return SpecimenOf(
@@ -63,8 +77,8 @@ def specimen(around: Scope, specimen_id: str, context: Context[AstmOptions]) -> 
         type=first(around, options.specimen_type),
         source=first(around, options.specimen_source),
         position="^".join(read(around, source.at) for source in options.position).strip("^"),
-        collected=collected and (collected if collected.tzinfo else context.localise(collected)),
-        received=received and (received if received.tzinfo else context.localise(received)),
+        collected=collected and (collected if collected.tzinfo else localise(collected)),
+        received=received and (received if received.tzinfo else localise(received)),
     )
 
 

@@ -82,6 +82,7 @@ def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, conte
         given=about.given(around, specimen, options),
         specimen=about.specimen(around, specimen_id, context) if specimen.order is not None else None,
         order=about.order(specimen.order, options),
+        materials=results.materials(around, options, of_result=False),
         notes=(
             *told,
             *results.notes([*tree.loose, *specimen.of_patient, *specimen.attached], options),
@@ -124,11 +125,10 @@ def _content(around: Scope, specimen: Specimen, specimen_id: str, context: AstmC
 def _observations(around: Scope, specimen: Specimen, context: AstmContext) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
     """The results, and in words what a policy of the profile leaves out of them."""
     options = context.options
-    left = Counter(filter(None, (_policy(result, around, options) for result in specimen.results)))
-    kept = [result for result in specimen.results if not _policy(result, around, options)]
+    decided = [(result, _policy(result, around, options)) for result in specimen.results]
     localise = about.clock(around, context)
-    seen = tuple(results.observe(result, around, options, localise) for result in kept)
-    told = [f"{policy}: {count}" for policy, count in left.items()]
+    seen = tuple(results.observe(result, around, options, localise) for result, policy in decided if not policy)
+    told = [f"{policy}: {count}" for policy, count in Counter(policy for _, policy in decided if policy).items()]
     dropped = sum(record.type == "M" for record in specimen.records()) if options.manufacturer_records == "drop" else 0
     if dropped:
         told.append(f"manufacturer records left out by the profile: {dropped}")

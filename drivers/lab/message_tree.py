@@ -15,6 +15,11 @@ class Result:
     record: Record
     attached: list[Record] = field(default_factory=list)
 
+    def scope(self) -> dict[str, Record]:
+        """Its own records by type: itself, the first comment and the first manufacturer's record behind it."""
+        behind = {record.type: record for record in reversed(self.attached) if record.type in ("C", "M")}
+        return {"R": self.record, **behind}
+
 
 @dataclass(slots=True)
 class Specimen:

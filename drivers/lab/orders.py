@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from drivers.lab.places import Sources
 from drivers.lab.profile import AstmOptions
 from gateway.driver import Answer, Context
-from gateway.model import Inquiry, WorkOrder
+from gateway.model import Inquiry, Subject, WorkOrder
 from protocols.astm.records import STANDARD, AstmMessage, Delimiters, Field, Record, encode
 from protocols.sansio import Message
 
@@ -25,6 +26,7 @@ _URGENT = "SARCP"
 """ASTM O.6, the most urgent first."""
 _O_FIELDS = 26
 _H_FIELDS = 14
+_Q_FIELDS = 13
 
 
 def asks(message: Message[AstmMessage], context: Context[AstmOptions]) -> Inquiry | None:
@@ -89,7 +91,8 @@ class _Reply:
             if self._tests([order]):
                 told.append(order)
                 groups.setdefault((order.specimen, order.cancelled), []).append(order)
-        end: list[Field] = ["L", "1", self._own.end if told else "I"]
+        refused = not told and self._own.none == "X" and self._query is not None
+        end: list[Field] = ["L", "1", self._own.end if told else "N" if refused else "I"]
         records = [self._head(), *self._body(list(groups.values())), end]
         text = encode(records, self._marks, encoding=self._options.encoding or "iso-8859-1")
         return Answer(text, tuple(told))
@@ -97,6 +100,9 @@ class _Reply:
     def _body(self, groups: list[list[WorkOrder]]) -> Iterator[list[Field]]:
         if not groups and self._own.none and self._query is not None:
             specimen = next(_ids(self._query, 3, self._options), "")
+            if self._own.none == "X":
+                yield self._refusal(self._query)
+                return
             yield ["P", "1"]
             yield self._request(1, WorkOrder(placer="", specimen=specimen, tests=()), [], self._own.none)
         for n, group in enumerate(groups, 1):
@@ -121,14 +127,30 @@ class _Reply:
         _put(fields, 14, self._time(self._at))
         return fields
 
+    def _refusal(self, query: Record) -> list[Field]:
+        """The question as it came, its state (Q.13) X: there is no such order (Abbott)."""
+        fields: list[Field] = [
+            "Q",
+            "1",
+            *([query.components(n, r) for r in range(query.repeats(n))] for n in range(3, _Q_FIELDS + 1)),
+        ]
+        fields[_Q_FIELDS - 1] = "X"
+        return fields
+
     def _patient(self, n: int, order: WorkOrder) -> list[Field]:
         fields: list[Field] = ["P", str(n), *[""] * 7]
         if order.patient is not None:
             _put(fields, int(self._own.patient_id[2:]), order.patient.patient_id)
-            _put(fields, 6, (order.patient.family_name, order.patient.given_name))
+            _put(fields, 6, self._name(order.patient))
             _put(fields, 8, order.patient.birth_date)
             _put(fields, 9, order.patient.sex)
         return fields
+
+    def _name(self, patient: Subject) -> tuple[str, ...]:
+        """P.6 with the names in the components where the analyzer itself has them."""
+        at = {_component_of_name(self._options.family_name, 1): patient.family_name}
+        at[_component_of_name(self._options.given_name, 2)] = patient.given_name
+        return tuple(at.get(n, "") for n in range(1, max(at) + 1))
 
     def _request(self, n: int, order: WorkOrder, tests: list[str], report_type: str, priority: str = "R") -> list[Field]:
         fields: list[Field] = [""] * _O_FIELDS
@@ -139,13 +161,13 @@ class _Reply:
         for place, components in self._own.echo.items():
             if echoed := self._echo(order.specimen, components):
                 _put(fields, int(place[2:]), echoed)
-        _put(fields, 5, [(*before, test) for test in tests])
+        _put(fields, 5, [(*before, test, *self._own.behind_code) for test in tests])
         _put(fields, 6, priority)
         _put(fields, 7, self._time(order.ordered_at))
         _put(fields, 8, self._time(order.collected_at))
         _put(fields, 12, self._own.cancel if order.cancelled else self._own.action)
-        _put(fields, 16, order.specimen_type)
-        _put(fields, 26, report_type)
+        _put(fields, 16, self._own.specimens.get(order.specimen_type, self._own.specimens.get("", order.specimen_type)))
+        _put(fields, 26, [(letter,) for letter in report_type])
         return fields
 
     def _echo(self, specimen: str, components: Sequence[int]) -> tuple[str, ...]:
@@ -179,6 +201,12 @@ class _Reply:
 
     def _time(self, at: datetime | None) -> str:
         return "" if at is None else f"{at.astimezone(self._zone):%Y%m%d%H%M%S}"
+
+
+def _component_of_name(places: Sources, usual: int) -> int:
+    """The component of P.6 that the first of `places` is in; `usual` where it is in another field."""
+    found = (source.at.split(".") for source in places[:1])
+    return next((int(part[2]) if len(part) > 2 else 1 for part in found if part[:2] == ["P", "6"]), usual)
 
 
 def _put(fields: list[Field], number: int, value: Field) -> None:

@@ -96,6 +96,17 @@ class OrderOptions(Options):
         return SendProfile(frames=self.frames, frame_text=self.frame_text, patience_s=self.patience_s)
 
 
+class MaterialOptions(Options):
+    """Where the lot of what a result was made with or checked against stands: the fields of gateway.model.Material."""
+
+    lot: At
+    kind: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "SR"
+    """HL7 table 0384: SR single test reagent, MR multiple test reagent, RC calibrator, CO control."""
+    name: At | None = None
+    expires: At | None = None
+    level: At | None = None
+
+
 class AstmOptions(Options):
     """One analyzer."""
 
@@ -161,6 +172,7 @@ class AstmOptions(Options):
     image_codes: Pattern = r"(?:SCAT|DIST)_.*|.*(?:HISTOGRAM|SCATTERGRAM|BITMAP|BMP|PNG).*"
     silent_comments: tuple[str, ...] = ()
     notes: dict[str, At] = Field(default_factory=dict)
+    materials: tuple[MaterialOptions, ...] = ()
 
     qc: tuple[Rule, ...] = ()
     companions: tuple[Rule, ...] = ()

@@ -14,7 +14,7 @@ from drivers.lab.places import FIELD_MAX, Scope, Sources, first, read
 from drivers.lab.profile import AstmOptions
 from drivers.lab.times import device_time
 from drivers.lab.values import Value, shown
-from gateway.model import Kind, Method, Observation, Validity
+from gateway.model import Kind, Material, Method, Observation, Validity
 from protocols.astm.records import Record
 
 SUB_ID_MAX = 80
@@ -62,6 +62,7 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
             *notes(result.attached, options),
             *labelled(scope, options),
         ),
+        materials=materials(scope, options, of_result=True),
         operator=somebody(read(scope, "R.11"), options),
         sub_id=rest,
     )
@@ -93,6 +94,28 @@ def labelled(scope: Scope, options: AstmOptions) -> Iterable[str]:
     return [shown(f"{label}: {text}") for label, text in said if text]
 
 
+def materials(scope: Scope, options: AstmOptions, *, of_result: bool) -> tuple[Material, ...]:
+    """The lots at the profile's places: a result's own where they stand in R, else the specimen's."""
+    wanted = [material for material in options.materials if material.lot.startswith("R.") == of_result]
+    return tuple(
+        Material(
+            name=read(scope, wants.name) if wants.name else "",
+            kind=wants.kind,
+            lot=lot,
+            expires=_digits(read(scope, wants.expires)) if wants.expires else "",
+            level=read(scope, wants.level) if wants.level else "",
+        )
+        for wants in wanted
+        if (lot := read(scope, wants.lot))
+    )
+
+
+def _digits(text: str) -> str:
+    """A date as digits; nothing for what is none."""
+    found = text.replace("-", "").replace("/", "")
+    return found if len(found) in (8, 14) and found.isascii() and found.isdigit() else ""
+
+
 def somebody(text: str, options: AstmOptions) -> str:
     """A person's name or number; nothing where the text is the profile's word for nobody."""
     return "" if text in options.nobody else text
@@ -112,7 +135,9 @@ def _meaning(scope: Scope, code: str, rest: str, device_loinc: str, options: Ast
     claims = (device_loinc,) if device_loinc else ()
     logarithm = rest.rpartition("^")[2] in options.logarithms
     known = [f"log {unit}" for unit in units if unit] if logarithm else units
-    means = meaning(code, known, options, maker=_maker(scope, options), specimen=_specimen(scope, options), claims=claims)
+    means = meaning(code, known, options, maker=_maker(scope, options), specimen=_specimen(scope, code, options), claims=claims)
+    if any(rule.holds(scope, "") for rule in options.companions):
+        means = means._replace(loinc=None, doubts=())
     return means._replace(vendor_unit=units[0][:FIELD_MAX]) if logarithm else means
 
 
@@ -182,18 +207,19 @@ def _is_image(record: Record, code: str, options: AstmOptions) -> bool:
 
 
 def _maker(scope: Scope, options: AstmOptions) -> str:
-    """The profile's maker, else what H.5 tells: some analyzers name their maker there, some a product of only one maker."""
+    """The profile's maker, else what the header tells: some analyzers name their maker, some a product of only one maker."""
     if options.maker:
         return options.maker
-    said = " ".join(read(scope, f"H.5.{n}") for n in range(1, 4))
+    said = " ".join((*(read(scope, f"H.5.{n}") for n in range(1, 4)), first(scope, options.model)))
     words = _WORD.findall(said.casefold())
     return " ".join((said, *(maker for product, maker in options.makers.items() if product.casefold() in words)))
 
 
-def _specimen(scope: Scope, options: AstmOptions) -> str:
+def _specimen(scope: Scope, code: str, options: AstmOptions) -> str:
     """What was examined, in the terms' words; a type no profile translates goes as it is, and so never passes for serum."""
     said = first(scope, options.specimen_type)
-    return options.specimens.get(said, said) or options.specimen
+    known = options.analytes.get(code)
+    return options.specimens.get(said, said) or (known.specimen if known is not None else "") or options.specimen
 
 
 def _state(scope: Scope, found: Value, options: AstmOptions) -> tuple[str, Validity]:
@@ -211,13 +237,16 @@ def _state(scope: Scope, found: Value, options: AstmOptions) -> tuple[str, Valid
 
 
 def _letter(scope: Scope, kind: str, n: int) -> str:
-    """A status field's letter. Of several C, a correction, else the last (GeneXpert: F@C; Q@F, Q only says that we asked)."""
+    """A status field's letter. Of several C, a correction; else the last but for what only says how it came to be sent: Q because
+    we asked (GeneXpert: Q@F), R not for the first time (ADVIA Centaur: F and R).
+    """
     record = scope.get(kind)
     if record is None:
         return ""
     repeats = (record.component(n, 1, repeat).strip().upper() for repeat in range(min(record.repeats(n), values.FLAGS_MAX)))
     said = [letter for letter in repeats if letter]
-    return "C" if "C" in said else next(reversed(said), "")
+    telling = [letter for letter in said if letter not in ("Q", "R")] or said
+    return "C" if "C" in said else next(reversed(telling), "")
 
 
 def _off_scale(record: Record, options: AstmOptions) -> Validity | None:

@@ -12,10 +12,11 @@ from gateway.driver import Options
 
 
 class RuleKind(StrEnum):
-    """The five sorts of rule."""
+    """The six sorts of rule."""
 
     FIELD_EQUALS = "FIELD_EQUALS"
     FIELD_CONTAINS = "FIELD_CONTAINS"
+    FIELD_REGEX = "FIELD_REGEX"
     FIELD_PRESENT = "FIELD_PRESENT"
     SPECIMEN_ID_PREFIX = "SPECIMEN_ID_PREFIX"
     SPECIMEN_ID_REGEX = "SPECIMEN_ID_REGEX"
@@ -34,7 +35,7 @@ class Rule(Options):
             raise ValueError(f'{self.rule} needs a field, like "O.16.1"')
         if not self.value and self.rule is not RuleKind.FIELD_PRESENT:
             raise ValueError(f"{self.rule} needs a value to look for")
-        if self.rule is RuleKind.SPECIMEN_ID_REGEX:
+        if self.rule in (RuleKind.FIELD_REGEX, RuleKind.SPECIMEN_ID_REGEX):
             try:
                 re.compile(self.value)
             except re.error as error:
@@ -48,6 +49,8 @@ class Rule(Options):
                 return self.field is not None and read(scope, self.field) == self.value
             case RuleKind.FIELD_CONTAINS:
                 return self.field is not None and self.value in read(scope, self.field)
+            case RuleKind.FIELD_REGEX:
+                return self.field is not None and re.search(self.value, read(scope, self.field)) is not None
             case RuleKind.FIELD_PRESENT:
                 return self.field is not None and read(scope, self.field) != ""
             case RuleKind.SPECIMEN_ID_PREFIX:
@@ -57,6 +60,14 @@ class Rule(Options):
 
 
 class Policy(Rule):
-    """A rule with a name: what it holds for is left out of the results, and said to be."""
+    """A rule with a name: what it holds for is left out of the results, and said to be.
+
+    About a result's own records (R, C, M) it leaves out that result, about anything else the specimen.
+    """
 
     name: str = Field(min_length=1)
+
+    @property
+    def of_result(self) -> bool:
+        """Whether it looks at a result rather than at the specimen."""
+        return self.field is not None and self.field[0] in "RCM"

@@ -212,3 +212,26 @@ def test_a_query_is_no_report_and_one_that_is_not_answered_is_logged_once(
         assert analyzer().read(H, "Q|1|^SYN-3||ALL||||||||O") == []
     assert len(caplog.records) == 1
     assert "SYN" not in caplog.text
+
+
+def test_names_stand_where_the_analyzer_itself_has_them(analyzer: Any, talk: Any) -> None:
+    told = talk("sysmex-xn").answer([ORDER], "Q|1|000001^02^   SYN-1^B||^^^^ALL")
+    assert [line for line in told if line.startswith("P")] == ["P|1|||SYN-7|^Test^Patient||19700101|F"]
+
+
+def test_what_stands_behind_a_code_and_a_report_type_of_two_letters(talk: Any) -> None:
+    told = talk(behind_code=["", "2"], report_type="OQ").answer([ORDER], "Q|1|^SYN-1||ALL")
+    assert told[2] == "O|1|SYN-1||^^^GLU^^2\\^^^NA^^2|R||||||N||||Serum||||||||||O\\Q"
+
+
+@pytest.mark.parametrize(("said", "told"), [("SER", "1"), ("UR", "2"), ("BLD", "5"), ("", "5")])
+def test_the_specimens_type_in_the_analyzers_words(said: str, told: str, talk: Any) -> None:
+    order = replace(ORDER, specimen_type=said)
+    request = talk(specimens={"SER": "1", "UR": "2", "": "5"}).answer([order], "Q|1|^SYN-1||ALL")[2]
+    assert request.split("|")[15] == told
+
+
+def test_an_abbott_analyzers_question_comes_back_with_an_x(talk: Any) -> None:
+    """ARCHITECT: `Q|1|^SID1234||^^^ALL||||||||X` is the host's word for: no order for that specimen."""
+    told = talk("abbott-architect").answer([], "Q|1|^SYN-9||^^^ALL||||||||O")
+    assert told[1:] == ["Q|1|^SYN-9||^^^ALL||||||||X", "L|1|N"]

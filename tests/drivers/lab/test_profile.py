@@ -59,7 +59,8 @@ def test_a_profile_says_its_models_its_source_and_only_known_codes(path: Path) -
     assert options.models
     assert options.source
     for code, analyte in options.analytes.items():
-        assert terms.analyte(options.maker, analyte.term or code, analyte.unit or None) is not None
+        specimen = analyte.specimen or options.specimen
+        assert terms.analyte(options.maker, analyte.term or code, analyte.unit or None, specimen=specimen) is not None
 
 
 @pytest.mark.parametrize("schema", [AstmOptions, LinkOptions, AnalyteOptions, OrderOptions], ids=lambda schema: schema.__name__)
