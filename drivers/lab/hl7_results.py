@@ -7,21 +7,29 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import islice
 
-from drivers.lab import values
+from drivers.lab import hl7_values, values
+from drivers.lab.hl7_materials import material_words
+from drivers.lab.hl7_materials import materials as materials_of
+from drivers.lab.hl7_places import NULL, Scope, first, read
 from drivers.lab.hl7_profile import TEST_MODES, Hl7LabOptions
-from drivers.lab.hl7_tree import NULL, Result, Scope, first, read
-from drivers.lab.meaning import meaning
+from drivers.lab.hl7_tree import Result
+from drivers.lab.meaning import Meaning, meaning
 from drivers.lab.places import FIELD_MAX
 from drivers.lab.results import NOTES_MAX
 from drivers.lab.times import device_time
-from drivers.lab.values import NO_VALUE, Value, shown
-from gateway.model import Kind, Material, Observation, Validity
+from drivers.lab.values import shown
+from gateway import terms
+from gateway.model import Kind, Observation, Validity
 from protocols.hl7v2.message import Segment
 
 _LOINC_SYSTEMS = ("LN", "LOINC")
-_DIGITS = re.compile(r"\d{8}(?:\d{6})?")
-_STATUSES = frozenset("CDFINOPRSUWX")
-"""HL7 table 0085; V and B and A, which later versions add, promise less than F and become R."""
+_SPECIMENS = {"wb": "BLD", "whole blood": "BLD", "serplas": "Serum/Plasma"}
+"""Words for specimens that HL7 table 0487 lacks: Mindray's and FineCare's, Roche's for serum or plasma."""
+_SUPPLEMENTAL = ("S_", "IHELAW")
+"""What LAW's OBX-3.4 begins with and OBX-3.6 is where an OBX tells of the measurement and is no result (S_OTHER, S_RAW)."""
+_BRACKETS = re.compile(r"\[([^;\]]+);([^;\]]+)\]\Z")
+_NTE_TEXTS = (3, 4)
+"""i-STAT writes its comments into NTE-4."""
 
 
 def observe(
@@ -30,19 +38,20 @@ def observe(
     """The observation of an OBX; `around` holds the segments in force, `sender` is who made the analyzer."""
     obx = result.obx
     scope = {**around, "OBX": obx}
-    code = _code(obx, options)
-    found, extra = _value(obx, code, options)
-    means = meaning(
-        code, [_unit(obx)], options, maker=options.maker or sender, specimen=_specimen(scope, options), claims=_claims(obx)
-    )
-    status, validity = _state(obx, found, options)
+    code = first(scope, options.code)[:FIELD_MAX]
+    found, beside = hl7_values.value(obx, code, options)
+    said = hl7_values.unit(obx)
+    if options.power_of_ten == "multiply":
+        found, said = hl7_values.multiplied(found, said)
+    means = _meaning(scope, code, said, options, sender)
+    status, validity = hl7_values.state(obx, found, options)
     if found.text is not None and read(scope, "MSH-11") in TEST_MODES:
         validity = Validity.TEST
     numeric = found.kind is Kind.NUMERIC or (found.text is None and (means.unit is not None or obx.text(2) == "NM"))
     return Observation(
         kind=Kind.NUMERIC if numeric else Kind.TEXT,
         vendor_code=code,
-        vendor_text=_text(obx, code),
+        vendor_text=_other(scope, options.name, code),
         value=found.text,
         loinc=means.loinc,
         unit=means.unit,
@@ -50,15 +59,33 @@ def observe(
         comparator=found.comparator,
         validity=validity,
         status=status,
-        flags=_flags(obx, options),
-        range=values.interval(obx.text(7).strip(), decimal_comma=options.decimal_comma)[: values.TEXT_MAX],
+        flags=hl7_values.flags(obx, options),
+        range=_range(obx, options),
         time=_time(scope, options, localise),
-        notes=(*extra, *means.doubts, *notes(result.attached)),
-        operator=obx.text(16).strip()[:FIELD_MAX],
-        sub_id=obx.text(4).strip()[: values.TEXT_MAX],
-        materials=materials(result.attached),
+        notes=(*beside, *means.doubts, *hl7_values.flag_words(obx), *notes(result.attached)),
+        operator=first(scope, options.operator)[:FIELD_MAX],
+        sub_id=_sub_id(scope, options, code),
+        materials=materials_of(result.attached),
         instance=_instance(obx),
     )
+
+
+def of_order(around: Scope, options: Hl7LabOptions) -> Result | None:
+    """The result that an OBR itself is, by the profile, as an OBX; None where it is none (Mindray BS: a control)."""
+    rule, obr = options.order_result, around.get("OBR")
+    if rule is None or obr is None or not read(around, rule.value):
+        return None
+    if not all(read(around, one.field) in one.values for one in rule.when):
+        return None
+    code, name, value, unit, time = (read(around, at) for at in (rule.code, rule.name, rule.value, rule.unit, rule.time))
+    fields = ["OBX", "1", "", code, name, value, unit, "", "", "", "", "", "", "", time]
+    return Result(Segment("OBX", tuple(fields), obr.delimiters, obr.codec))
+
+
+def apart(result: Result, options: Hl7LabOptions) -> list[Result]:
+    """The results that one OBX holds; what hangs on it stays with the first."""
+    first_one, *others = hl7_values.pieces(result.obx, options)
+    return [Result(first_one, result.attached), *map(Result, others)]
 
 
 def is_setting(obx: Segment, options: Hl7LabOptions) -> bool:
@@ -66,15 +93,19 @@ def is_setting(obx: Segment, options: Hl7LabOptions) -> bool:
     return options.settings is not None and options.settings.fullmatch(obx.text(3)) is not None
 
 
+def is_supplemental(obx: Segment, options: Hl7LabOptions) -> bool:
+    """Whether an OBX tells of the measurement and is no result (LAW)."""
+    start, system = _SUPPLEMENTAL
+    return options.supplemental == "note" and obx.text(3, 4).startswith(start) and obx.text(3, 6) == system
+
+
 def as_note(obx: Segment) -> str:
-    """Such an OBX in words; nothing when it says nothing."""
-    value = obx.text(5).strip()
-    return shown(f"{obx.text(3, 2).strip() or obx.text(3)}: {value}") if value and value != NULL else ""
-
-
-def is_image(obx: Segment) -> bool:
-    """Whether an OBX carries encapsulated data: a picture, a curve."""
-    return obx.text(2) in ("ED", "RP")
+    """An OBX that is no result, in words; nothing when it says nothing."""
+    code, name, unit = obx.text(3).strip(), obx.text(3, 2).strip(), hl7_values.unit(obx)
+    said = (obx.text(5, n).strip() for n in range(1, len(obx.raw(5).split(obx.delimiters.component)) + 1))
+    value = " ".join(part for part in said if part and part != NULL)
+    named = f"{code} {name}" if obx.text(3, 4) and name and name != code else name or code
+    return shown(" ".join(filter(None, (f"{named}: {value}", unit)))) if value else ""
 
 
 def is_echo(result: Result, before: Result | None) -> bool:
@@ -84,83 +115,30 @@ def is_echo(result: Result, before: Result | None) -> bool:
     return (result.obx.raw(3), result.obx.raw(4)) == (before.obx.raw(3), before.obx.raw(4)) and bool(before.obx.raw(5))
 
 
-def materials(attached: Iterable[Segment]) -> tuple[Material, ...]:
-    """The lots that INV segments name."""
-    found = (_material(segment) for segment in attached if segment.name == "INV")
-    return tuple(islice((one for one in found if one.name or one.lot), NOTES_MAX))
-
-
-def _material(inv: Segment) -> Material:
-    """INV-1 what, INV-3 of which sort, INV-12 until when, INV-16 which lot; HL7's null is nothing."""
-    name, text, kind, lot = (
-        "" if said == NULL else said[:FIELD_MAX]
-        for said in (inv.text(1).strip(), inv.text(1, 2).strip(), inv.text(3).strip(), inv.text(16).strip())
-    )
-    expires = _DIGITS.match(inv.text(12).strip())
-    return Material(name=name or text, kind=kind, lot=lot, expires=expires[0] if expires else "")
-
-
-def _instance(obx: Segment) -> str:
-    """OBX-21, with who gave it: the same number of two instruments is not one result."""
-    parts = [obx.text(21, n).strip() for n in range(1, 5)]
-    return "^".join(parts).rstrip("^")[:FIELD_MAX] if parts[0] and parts[0] != NULL else ""
-
-
 def notes(attached: Iterable[Segment]) -> tuple[str, ...]:
     """Comments and materials, in words."""
     return tuple(islice(filter(None, map(_note, attached)), NOTES_MAX))
 
 
 def _note(segment: Segment) -> str:
-    if segment.name == "NTE":
-        return shown(" ".join(part.strip() for part in segment.repeats(3) if part.strip(" ^")) and segment.text(3).strip())
     if segment.name == "INV":
-        lot, expires = segment.text(16).strip(), segment.text(12).strip()[:8]
-        parts = [segment.text(1).strip(), segment.text(1, 2).strip(), lot and f"lot {lot}", expires and f"expires {expires}"]
-        return shown("material: " + " ".join(part for part in parts if part and part != NULL)) if any(parts) else ""
+        return material_words(segment)
+    if segment.name != "NTE":
+        return ""
+    for number in _NTE_TEXTS:
+        repeats, mark = segment.repeats(number), segment.delimiters.component
+        said = (segment.text(number, c, n).strip() for n, one in enumerate(repeats, 1) for c in range(1, one.count(mark) + 2))
+        if text := " ".join(part for part in said if part and part != NULL):
+            return shown(text)
     return ""
 
 
-def _code(obx: Segment, options: Hl7LabOptions) -> str:
-    return next(filter(None, (obx.text(3, n).strip() for n in options.code)), "")[:FIELD_MAX]
-
-
-def _text(obx: Segment, code: str) -> str:
-    named = (obx.text(3, n).strip() for n in (2, 1, 5))
-    return next((text for text in named if text and text != code), "")[:FIELD_MAX]
-
-
-def _value(obx: Segment, code: str, options: Hl7LabOptions) -> tuple[Value, tuple[str, ...]]:
-    """The value and what stands beside it, by OBX-2; an analyzer that leaves OBX-2 empty is read by what it wrote."""
-    kind = obx.text(2)
-    parts = [obx.text(5, n).strip() for n in range(1, 6)]
-    if kind == "SN":
-        return _structured(parts, options), ()
-    if is_image(obx):
-        return Value(Kind.TEXT, next(filter(None, reversed(parts)), None)), ()
-    if kind in ("CE", "CWE", "CNE", "CF"):
-        said = parts[1] or parts[0] or parts[4]
-        return (Value(Kind.TEXT, said) if said and said != NULL else NO_VALUE), ()
-    text = "" if parts[0] == NULL else parts[0]
-    found = values.value(text, options.reading)
-    known = options.analytes.get(code)
-    if found.text is not None and (kind in ("DTM", "TS", "DT", "TM", "EI") or (known is not None and known.kind is Kind.TEXT)):
-        found = Value(Kind.TEXT, text)
-    repeats = [text.strip() for text in obx.repeats(5)[1:]]
-    return found, tuple(shown(text) for text in (*parts[1:2], *repeats) if text and text != NULL)
-
-
-def _structured(parts: list[str], options: Hl7LabOptions) -> Value:
-    """SN: comparator, number, separator, number; a ratio or a span is text."""
-    comparator, number, separator, other = parts[:4]
-    if separator or other:
-        return Value(Kind.TEXT, f"{comparator}{number}{separator}{other}")
-    return values.value(f"{comparator}{number}", options.reading)
-
-
-def _unit(obx: Segment) -> str:
-    said = next(filter(None, (obx.text(6, n).strip() for n in (1, 2))), "")
-    return "" if said == NULL else said
+def _meaning(scope: Scope, code: str, said: str, options: Hl7LabOptions, sender: str) -> Meaning:
+    obx, maker = scope["OBX"], options.maker or sender
+    means = meaning(code, [said], options, maker=maker, specimen=_specimen(scope, options), claims=_claims(obx))
+    if means.unit is None and obx.text(6, 3).upper() == "UCUM" and said and terms.dimension(said) is not None:
+        return means._replace(unit=said)
+    return means
 
 
 def _claims(obx: Segment) -> list[str]:
@@ -170,23 +148,30 @@ def _claims(obx: Segment) -> list[str]:
 
 def _specimen(scope: Scope, options: Hl7LabOptions) -> str:
     said = first(scope, options.specimen_type)
-    return options.specimens.get(said, said) or options.specimen
+    return options.specimens.get(said) or _SPECIMENS.get(said.lower(), said) or options.specimen
 
 
-def _state(obx: Segment, found: Value, options: Hl7LabOptions) -> tuple[str, Validity]:
-    said = obx.text(11).strip().upper()
-    if found.text is None:
-        return "X", found.validity
-    letter = options.statuses.get(said) or (said if said in _STATUSES else "R")
-    if found.kind is Kind.TEXT and re.fullmatch(options.failed, found.text):
-        letter = "X"
-    return letter, Validity.QUESTIONABLE if letter == "X" else found.validity
+def _other(scope: Scope, places: Iterable[str], code: str) -> str:
+    """The first place that holds something else than the code."""
+    return next((text for text in (read(scope, at) for at in places) if text and text != code), "")[:FIELD_MAX]
 
 
-def _flags(obx: Segment, options: Hl7LabOptions) -> tuple[str, ...]:
-    said = (flag.split(obx.delimiters.component)[0].strip() for flag in obx.repeats(8))
-    told = (options.flags.get(flag, flag) for flag in said if flag and flag != NULL)
-    return tuple(dict.fromkeys(flag[: values.FLAG_MAX] for flag in told if flag))[: values.FLAGS_MAX]
+def _sub_id(scope: Scope, options: Hl7LabOptions, code: str) -> str:
+    """What tells apart what shares a code; nothing where that is its code or name already."""
+    said = first(scope, options.sub_id)
+    return "" if said in {code, _other(scope, options.name, code)} else said[: values.TEXT_MAX]
+
+
+def _range(obx: Segment, options: Hl7LabOptions) -> str:
+    """OBX-7; a lone dash is Mindray's way to say that there is none, brackets are BioNote's."""
+    said = _BRACKETS.sub(r"\1-\2", obx.text(7).strip())
+    return "" if said in {"-", NULL} else values.interval(said, decimal_comma=options.decimal_comma)[: values.TEXT_MAX]
+
+
+def _instance(obx: Segment) -> str:
+    """OBX-21, with who gave it: the same number of two instruments is not one result."""
+    parts = [obx.text(21, n).strip() for n in range(1, 5)]
+    return "^".join(parts).rstrip("^")[:FIELD_MAX] if parts[0] and parts[0] != NULL else ""
 
 
 def _time(scope: Scope, options: Hl7LabOptions, localise: Callable[[datetime], datetime]) -> datetime | None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-from drivers.lab.hl7_profile import parts_of
 from protocols.hl7v2.message import Message, Segment
-
-Scope: TypeAlias = Mapping[str, Segment]
 
 _OBJECTS = ("NTE", "INV", "TCD")
 """What hangs on the order or result before it."""
-_STALE = {"PID": ("PV1", "SPM", "SAC", "ORC"), "SPM": ("SAC", "ORC")}
+_OF_ORDER = ("ORC", "TQ1")
+"""What stands before its OBR or, in LAW, behind it."""
+_STALE = {"PID": ("PV1", "SPM", "SAC", *_OF_ORDER), "SPM": ("SAC", *_OF_ORDER)}
 """What no longer holds when another patient or specimen begins."""
-NULL = '""'
-"""HL7's null: the sender says that there is nothing."""
 
 
 @dataclass(slots=True)
@@ -50,7 +45,8 @@ class _Grower:
         name = segment.name
         if name == "OBR":
             self._open(OBR=segment)
-            self._around.pop("ORC", None)
+            for name in _OF_ORDER:
+                self._around.pop(name, None)
         elif name == "OBX":
             (self._group or self._open()).results.append(Result(segment))
         elif name in _OBJECTS:
@@ -74,7 +70,7 @@ class _Grower:
         group, name = self._group, segment.name
         if group is None or name in group.around:
             return False
-        if (name == "ORC" and not group.results) or (name in ("SPM", "SAC") and not self._specimen_first):
+        if (name in _OF_ORDER and not group.results) or (name in ("SPM", "SAC") and not self._specimen_first):
             group.around[name] = segment
             return True
         return False
@@ -101,16 +97,3 @@ def grow(message: Message) -> list[Group]:
     for segment in message.segments:
         grower.take(segment)
     return grower.groups
-
-
-def read(scope: Scope, place: str) -> str:
-    """What stands at a place, without blanks; HL7's null is nothing."""
-    name, number, component, sub = parts_of(place)
-    segment = scope.get(name)
-    text = segment.text(number, component, sub=sub).strip() if segment is not None else ""
-    return "" if text == NULL else text
-
-
-def first(scope: Scope, places: tuple[str, ...]) -> str:
-    """The first place that holds something."""
-    return next(filter(None, (read(scope, place) for place in places)), "")

@@ -1,0 +1,147 @@
+"""What OBX-5, 6, 8 and 11 say: the value with its precision or why there is none, its unit, flags and status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from drivers.lab import values
+from drivers.lab.hl7_places import NULL
+from drivers.lab.hl7_profile import Hl7LabOptions
+from drivers.lab.values import NO_VALUE, Value, shown
+from gateway.model import Kind, Validity
+from protocols.hl7v2.message import Segment
+
+_CODED = ("CE", "CWE", "CNE", "CF")
+_WORDS = ("DTM", "TS", "DT", "TM", "EI")
+_PARTS = 5
+"""Components of OBX-5 that are looked at: a CWE's code, text, system, and what stands for them."""
+_STATUSES = frozenset("CDFINOPRSUWX")
+"""HL7 table 0085; V and B and A, which later versions add, promise less than F and become R."""
+_FLAGS = frozenset(("L", "H", "LL", "HH", "<", ">", "N", "A", "AA", "U", "D", "B", "W", "S", "R", "I", "MS", "VS"))
+"""HL7 table 0078: letters that need no words."""
+_NORMAL = "N"
+_ARROWS = {"↑": "H", "↓": "L"}
+_POWER = re.compile(r"10\*(?P<power>-?\d{1,2})\.(?P<unit>\S+)\Z")
+"""UCUM with a power of ten before the unit: cobas 5800, 6800 and 8800 send 367 of "10*-1.{copies}/mL" for 36.7 copies/mL."""
+_THOUSANDS = re.compile(r"((?:[<>]=?|[≤≥])?\s*)(\d{1,3}(?:,\d{3})+)(\.\d+)?\Z")
+_PIECE = re.compile(r"\s*(?P<value>(?:[<>]=?|[≤≥])?\s*[+-]?\d+(?:[.,]\d+)?)\s*(?P<unit>.*?)\s*(?P<arrow>[↑↓]?)\s*\Z")
+GLUED_MAX = 20
+"""Results that one OBX may hold: a cartridge has a handful."""
+
+
+def is_image(obx: Segment) -> bool:
+    """Whether an OBX carries encapsulated data: a picture, a curve."""
+    return obx.text(2) in ("ED", "RP")
+
+
+def value(obx: Segment, code: str, options: Hl7LabOptions) -> tuple[Value, tuple[str, ...]]:
+    """The value and what stands beside it, by OBX-2; an analyzer that leaves OBX-2 empty is read by what it wrote."""
+    kind = obx.text(2)
+    parts = ["" if part == NULL else part for part in (obx.text(5, n).strip() for n in range(1, _PARTS + 1))]
+    if kind == "SN":
+        return _structured(parts, options), ()
+    if is_image(obx):
+        return Value(Kind.TEXT, next(filter(None, reversed(parts)), None)), ()
+    if kind in _CODED:
+        said = parts[1] or parts[0] or parts[4]
+        return (Value(Kind.TEXT, said) if said else NO_VALUE), ()
+    repeats = [text.strip() for text in obx.repeats(5)[1:]]
+    found, beside = _plain(parts[:2], kind, code, options)
+    return found, tuple(shown(text) for text in (*beside, *repeats) if text and text != NULL)
+
+
+def _plain(parts: list[str], kind: str, code: str, options: Hl7LabOptions) -> tuple[Value, list[str]]:
+    """The first component, or the second where that is the number (GeneXpert: words in the first, a number in the second)."""
+    known = options.analytes.get(code)
+    if kind in _WORDS or (known is not None and known.kind is Kind.TEXT):
+        said = next(filter(None, parts), "")
+        return (Value(Kind.TEXT, said) if said else NO_VALUE), []
+    read = [_read(part, options) for part in parts]
+    numbers = [n for n, (found, _) in enumerate(read) if found.kind is Kind.NUMERIC]
+    chosen = numbers[0] if numbers else 0 if parts[0] else 1
+    found, beside = read[chosen]
+    if found.text is None and not parts[chosen]:
+        found = read[0][0]
+    return found, [*beside, *(part for n, part in enumerate(parts) if n != chosen)]
+
+
+def _read(text: str, options: Hl7LabOptions) -> tuple[Value, list[str]]:
+    """The value of a text, and the whole of it where the profile takes only a part."""
+    if options.value_pattern and (match := re.fullmatch(options.value_pattern, text)) is not None:
+        return values.value(match["value"], options.reading), [text]
+    if options.thousands_comma and (match := _THOUSANDS.match(text)) is not None:
+        text = match[1] + match[2].replace(",", "") + (match[3] or "")
+    return values.value(text.rstrip("↑↓ "), options.reading), []
+
+
+def _structured(parts: list[str], options: Hl7LabOptions) -> Value:
+    """SN: comparator, number, separator, number; a ratio or a span is text."""
+    comparator, number, separator, other = parts[:4]
+    if separator or other:
+        return Value(Kind.TEXT, f"{comparator}{number}{separator}{other}")
+    return values.value(f"{comparator}{number}", options.reading)
+
+
+def unit(obx: Segment) -> str:
+    """The unit as the analyzer wrote it: OBX-6.1, or its text where there is no code."""
+    said = next(filter(None, (obx.text(6, n).strip() for n in (1, 2))), "")
+    return "" if said == NULL else said
+
+
+def multiplied(found: Value, said: str) -> tuple[Value, str]:
+    """A mantissa times the power of ten that its unit begins with, exactly, and what is left of the unit."""
+    match = _POWER.match(said)
+    if match is None or found.kind is not Kind.NUMERIC:
+        return found, said
+    return values.scaled(found, match["power"]), match["unit"]
+
+
+def state(obx: Segment, found: Value, options: Hl7LabOptions) -> tuple[str, Validity]:
+    """OBX-11 and what it says of the value."""
+    said = obx.text(11).strip().upper()
+    if found.text is None:
+        return "X", found.validity
+    letter = options.statuses.get(said) or (said if said in _STATUSES else "R")
+    if found.kind is Kind.TEXT and re.fullmatch(options.failed, found.text):
+        letter = "X"
+    return letter, Validity.QUESTIONABLE if letter == "X" else found.validity
+
+
+def flags(obx: Segment, options: Hl7LabOptions) -> tuple[str, ...]:
+    """OBX-8, each flag once; "normal" beside another flag says nothing, an arrow behind the value is one."""
+    said = [obx.text(8, 1, n).strip() for n in range(1, len(obx.repeats(8)) + 1)]
+    said += [_ARROWS[arrow] for arrow in obx.text(5).strip()[-1:] if arrow in _ARROWS]
+    told = (options.flags.get(flag, flag) for flag in said if flag and flag != NULL)
+    found = list(dict.fromkeys(flag[: values.FLAG_MAX] for flag in told if flag))[: values.FLAGS_MAX]
+    return tuple(flag for flag in found if flag != _NORMAL or len(found) == 1)
+
+
+def flag_words(obx: Segment) -> Iterator[str]:
+    """What flags of the maker's own mean in its words: "U06T Pipetting anomaly …"."""
+    told = ((obx.text(8, 1, n).strip(), obx.text(8, 2, n).strip()) for n in range(1, len(obx.repeats(8)) + 1))
+    for flag, words in dict.fromkeys(told):
+        if flag and words and flag not in _FLAGS:
+            yield shown(f"{flag} {words}")
+
+
+def pieces(obx: Segment, options: Hl7LabOptions) -> list[Segment]:
+    """The OBX, or those that it would be, were its results not glued together ("HbA1c  eAG", "9.3 %  220.2 mg/dL")."""
+    if not options.glued:
+        return [obx]
+    where = 3 if obx.text(3).strip() else 4
+    names, numbers = (
+        [piece.strip() for piece in re.split(options.glued, obx.text(n).strip()) if piece.strip()] for n in (where, 5)
+    )
+    read = [_PIECE.match(number) for number in numbers]
+    if not 1 < len(names) == len(numbers) <= GLUED_MAX or any(piece is None for piece in read):
+        return [obx]
+    return [_piece(obx, where, name, piece, nth) for nth, (name, piece) in enumerate(zip(names, read, strict=True)) if piece]
+
+
+def _piece(obx: Segment, where: int, name: str, piece: re.Match[str], nth: int) -> Segment:
+    fields = [*obx.fields, *[""] * (12 - len(obx.fields))]
+    fields[where], fields[5] = name, piece["value"] + piece["arrow"]
+    fields[6] = piece["unit"] or (fields[6] if nth == 0 else "")
+    fields[7] = fields[7] if nth == 0 else ""
+    return Segment(obx.name, tuple(fields), obx.delimiters, obx.codec)
