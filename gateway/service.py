@@ -22,6 +22,7 @@ from gateway.changeover import Changeover
 from gateway.config import Config
 from gateway.crew import Chore, Crew, reading
 from gateway.errors import StoreError
+from gateway.lists.rolls import Rolls
 from gateway.loaded import Loaded
 from gateway.metrics import process
 from gateway.metrics.exposition import Family
@@ -139,7 +140,7 @@ class Service:
         self._routes = Routes(self._crew)
         stack.push_async_callback(self._routes.close)
         self._orders = Book(self._journal)
-        self._supervisor = Supervisor(self._journal, orders=self._orders)
+        self._supervisor = Supervisor(self._journal, orders=self._orders, lists=Rolls(self._journal))
         stack.push_async_callback(self._supervisor.close)
         self._changeover = Changeover(self._journal, self._routes, self._supervisor)
 

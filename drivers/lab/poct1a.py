@@ -10,20 +10,19 @@ from typing import TypeAlias
 
 import msgspec
 
+from drivers.lab import poct1a_lists as lists
 from drivers.lab import poct1a_results as results
 from drivers.lab.places import FIELD_MAX
 from drivers.lab.poct1a_profile import Poct1aOptions
 from drivers.lab.results import NOTES_MAX
 from drivers.lab.values import shown
-from gateway.driver import Context, Driver
+from gateway.driver import Context, Driver, Listing
 from gateway.model import Category, DeviceIdentity, Given, Kind, Material, Observation, Order, Report, Specimen
-from protocols.poct1a import conversation
+from protocols.poct1a import conversation, host_talk
 from protocols.poct1a.message import NOTHING, Object, Poct1aMessage
 from protocols.sansio import Codec, Message
 
 PoctContext: TypeAlias = Context[Poct1aOptions]
-
-_HOST_TALK = frozenset({"HEL.R01", "DST.R01", "ACK.R01", "EOT.R01", "KPA.R01", "END.R01", "ESC.R01", "REQ.R01"})
 
 _ROLES = {"EQC": "E", "PRF": "O", "CAL": "C", "LIN": "V"}
 """SVC.role_cd to HL7 table 0369; any other that is no patient's is a control's."""
@@ -37,7 +36,7 @@ def codec(options: Poct1aOptions) -> Codec[Poct1aMessage]:
 def interpret(message: Message[Poct1aMessage], context: PoctContext) -> Iterator[Report]:
     """A report for each service of an OBS, for each event of an EVS; a maker's own message is kept as an event."""
     body = message.body
-    if body.type in _HOST_TALK:
+    if body.type in host_talk.PASSING or host_talk.is_hosts(body.type):
         return
     if body.type.startswith("OBS."):
         for service in body.root.walk("SVC"):
@@ -238,4 +237,5 @@ DRIVER = Driver(
     codec=codec,
     interpret=interpret,
     profiles=Path(__file__).parent / "poct_devices",
+    listing=Listing(lists.takes, lists.write, lists.asks, lists.patient),
 )

@@ -40,6 +40,17 @@ class ConversationOptions(Options):
     document_max: int = Field(default=_TALK.document_max, ge=1024)
 
 
+class ListOptions(Options):
+    """How the device is told lists: docs/lists.md."""
+
+    operators: bool = True
+    patients: bool = True
+    incremental: bool = True
+    eot_topic: Literal["message", "topic"] = "message"
+    levels: dict[str, str] = Field(default_factory=dict)
+    patient_query: str = Field(default="", pattern=r"^(DTV\.[A-Z0-9_.]+)?$")
+
+
 class Poct1aOptions(Options):
     """One device type."""
 
@@ -49,6 +60,7 @@ class Poct1aOptions(Options):
     source: str = ""
 
     conversation: ConversationOptions = ConversationOptions()
+    lists: ListOptions = ListOptions()
 
     analytes: dict[str, AnalyteOptions] = Field(default_factory=dict)
     units: dict[str, Unit] = Field(default_factory=dict)

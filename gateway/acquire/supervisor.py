@@ -27,7 +27,7 @@ TRACEBACKS_MAX = 16
 
 
 class Supervisor:
-    """The devices' tasks. `on_kept(reports, ids)` is called after each commit; `random` gives 0 to 1, `orders`, `lists` answer."""
+    """The devices' tasks. `on_kept(reports, ids)` comes after each commit; `random` gives 0 to 1; `orders`, `lists` answer."""
 
     def __init__(
         self,

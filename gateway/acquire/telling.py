@@ -1,4 +1,4 @@
-"""A point-of-care device is told from the gateway's own store who may use it and which patients there are; so is one that asks."""
+"""A point-of-care device is told from the gateway's own store who may use it and which patients there are; also if it asks."""
 
 from __future__ import annotations
 

@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "gateway.cli.orders",
         "What is to be done with which specimen, for analyzers that ask: add, list, cancel, import.",
     ),
+    "operators": ("gateway.cli.operators", "Who may use point-of-care devices: add, list, remove, import."),
+    "patients": ("gateway.cli.patient_list", "The patients that point-of-care devices are told of: add, list, remove, import."),
     "queue": ("gateway.cli.queue", "What waits or was refused: list, show, retry, replay, edit, dismiss."),
     "why": ("gateway.cli.why", "One value, from the device's bytes to the receiver's acknowledgement."),
     "trace": ("gateway.cli.trace", "Record what a line carries, show a recording."),

@@ -170,8 +170,8 @@ def _field(element: ET.Element) -> Field:
     )
 
 
-HEADER_MAX: Final = 320
-"""Bytes that the header adds to a message of ours: with a type of forty characters, a number of ten digits and a time, 250."""
+HEADER_MAX: Final = 200
+"""Bytes that the header adds to a message of ours: with a type of forty characters, a number of ten digits, in a frame, 187."""
 
 
 def document(type_: str, control_id: str, created: str, body: str = "") -> bytes:

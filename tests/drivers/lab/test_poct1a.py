@@ -190,10 +190,10 @@ def test_each_service_is_a_report() -> None:
 
 def test_events_and_makers_own_messages_are_kept_as_events() -> None:
     event = '<EVT><EVT.description V="Door open"/><EVT.event_dttm V="2026-11-21T12:00:00Z"/><EVT.severity_cd V="W"/></EVT>'
-    door, own = reports(document(event, type_="EVS.R01"), document("<LOT/>", type_="NOVA.REAG"))
+    door, own = reports(document(event, type_="EVS.R01"), document("<LOT/>", type_="NOVA.ANALYZER_STATE"))
     assert [one.category for one in (door, own)] == [Category.EVENTS, Category.EVENTS]
     assert (door.observations[0].value, door.observations[0].flags) == ("Door open", ("W",))
-    assert own.observations[0].vendor_code == "NOVA.REAG"
+    assert own.observations[0].vendor_code == "NOVA.ANALYZER_STATE"
 
 
 VALUES = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters='<&"\ufffe\uffff'), max_size=12)
