@@ -67,7 +67,7 @@ def clock(around: Scope, context: Context[AstmOptions]) -> Callable[[datetime], 
     return context.localise if agreed else lambda naive: naive.replace(tzinfo=zone)
 
 
-def specimen(around: Scope, specimen_id: str, context: Context[AstmOptions]) -> SpecimenOf:
+def specimen(around: Scope, specimen_id: str, context: Context[AstmOptions], *, qc: bool) -> SpecimenOf:
     options, localise = context.options, clock(around, context)
     instrument_id = first(around, options.instrument_specimen_id)
     collected, received = device_time(read(around, "O.8")), device_time(read(around, "O.15"))
@@ -76,6 +76,7 @@ def specimen(around: Scope, specimen_id: str, context: Context[AstmOptions]) -> 
         instrument_id=instrument_id if instrument_id != specimen_id else "",
         type=first(around, options.specimen_type),
         source=first(around, options.specimen_source),
+        role="Q" if qc else "",
         position="^".join(read(around, source.at) for source in options.position).strip("^"),
         collected=collected and (collected if collected.tzinfo else localise(collected)),
         received=received and (received if received.tzinfo else localise(received)),

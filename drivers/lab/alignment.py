@@ -1,37 +1,60 @@
-"""R records with an empty field more than the standard has: taken out, so that what stands behind it is read where it belongs."""
+"""R records with an empty field more or less than the standard has: put right, so that all is read where it belongs."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
 
-from drivers.lab.message_tree import Tree
+from drivers.lab.message_tree import Result, Tree
+from drivers.lab.profile import AstmOptions
 from protocols.astm.records import Record
 
 _RANGE_AT = 6
 _RANGE = re.compile(r"[+-]?\d+(?:\.\d+)?\s*(?:to|-)\s*[+-]?\d+(?:\.\d+)?\Z", re.IGNORECASE)
+_STATUSES = ("F", "C", "P", "X")
+"""What R.9 says and R.8, the nature of the range, never does."""
 
 
-def aligned(tree: Tree, mode: Literal["never", "seen", "always"]) -> Tree:
+def aligned(tree: Tree, options: AstmOptions) -> Tree:
     """The tree with its results aligned: always, or where they are seen to be shifted ("3.8 to 11.8" in R.7 is no flag)."""
-    records = [result.record for specimen in tree.specimens for result in specimen.results]
-    if mode == "always" or (mode == "seen" and _shifted(records)):
-        for specimen in tree.specimens:
-            for result in specimen.results:
-                result.record = _without(result.record, _RANGE_AT)
+    results = [result for specimen in tree.specimens for result in specimen.results]
+    mode = options.blank_before_range
+    if mode == "always" or (mode == "seen" and _shifted(results)):
+        for result in results:
+            result.record = _without(result.record, _RANGE_AT)
+    if options.status_in_8:
+        for result in results:
+            result.record = _lengthened(result.record)
     return tree
 
 
-def _shifted(records: list[Record]) -> bool:
+def _shifted(results: list[Result]) -> bool:
     """Whether R.6 is empty in all and R.7 a range in some."""
+    records = [result.record for result in results]
     ranges = any(_RANGE.match(record.component(_RANGE_AT + 1, 1).strip()) for record in records)
     return ranges and not any(record.field(_RANGE_AT).strip() for record in records)
 
 
 def _without(record: Record, n: int) -> Record:
-    mark = record.delimiters.field
-    fields = record.text.split(mark) if mark else [record.text]
+    fields = _fields(record)
     if len(fields) < n or fields[n - 1].strip():
         return record
     del fields[n - 1]
-    return Record(record.type, mark.join(fields), record.delimiters)
+    return _of(fields, record)
+
+
+def _lengthened(record: Record) -> Record:
+    """The record with the empty field before its flag that it lacks, if its status stands in R.8."""
+    fields = _fields(record)
+    if record.field(8).strip().upper() not in _STATUSES or record.field(9).strip():
+        return record
+    fields.insert(_RANGE_AT - 1, "")
+    return _of(fields, record)
+
+
+def _fields(record: Record) -> list[str]:
+    mark = record.delimiters.field
+    return record.text.split(mark) if mark else [record.text]
+
+
+def _of(fields: list[str], record: Record) -> Record:
+    return Record(record.type, record.delimiters.field.join(fields), record.delimiters)

@@ -47,7 +47,7 @@ def interpret(message: Message[AstmMessage], context: AstmContext) -> Iterator[R
     if wrapped is not None:
         yield from hl7_in_astm.reports(wrapped, context)
         return
-    tree = aligned(grow(message.body), context.options.blank_before_range)
+    tree = aligned(grow(message.body), context.options)
     _tell_of_queries(tree, context)
     unplaced = [record for record in (*tree.orphans, *(() if tree.specimens else tree.loose)) if record.type != "Q"]
     if unplaced:
@@ -80,7 +80,7 @@ def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, conte
         device=about.device(context.device, around, options, specimen.results),
         episodic=True,
         given=about.given(around, specimen, options),
-        specimen=about.specimen(around, specimen_id, context) if specimen.order is not None else None,
+        specimen=about.specimen(around, specimen_id, context, qc=category is Category.QC) if specimen.order is not None else None,
         order=about.order(specimen.order, options),
         materials=results.materials(around, options, of_result=False),
         notes=(
@@ -125,9 +125,11 @@ def _content(around: Scope, specimen: Specimen, specimen_id: str, context: AstmC
 def _observations(around: Scope, specimen: Specimen, context: AstmContext) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
     """The results, and in words what a policy of the profile leaves out of them."""
     options = context.options
-    decided = [(result, _policy(result, around, options)) for result in specimen.results]
+    measured = specimen.results or results.of_order(around, options)
+    decided = [(result, _policy(result, around, options)) for result in measured]
     localise = about.clock(around, context)
     seen = tuple(results.observe(result, around, options, localise) for result, policy in decided if not policy)
+    seen = results.carried(seen) if options.carry else seen
     told = [f"{policy}: {count}" for policy, count in Counter(policy for _, policy in decided if policy).items()]
     dropped = sum(record.type == "M" for record in specimen.records()) if options.manufacturer_records == "drop" else 0
     if dropped:

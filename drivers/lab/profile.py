@@ -165,7 +165,10 @@ class AstmOptions(Options):
     doubtful_flags: tuple[str, ...] = ()
     flag_component: int = Field(default=0, ge=0)
     blank_before_range: Literal["never", "seen", "always"] = "never"
+    status_in_8: bool = False
     result_time: Sources = sources("R.13", "R.12", "O.23")
+    carry: bool = False
+    order_value: At | None = None
 
     manufacturer_records: Literal["keep", "drop"] = "keep"
     images: Literal["keep", "drop"] = "keep"

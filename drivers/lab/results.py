@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+
+import msgspec
 
 from drivers.lab import values
 from drivers.lab.meaning import Meaning, meaning
@@ -22,6 +24,9 @@ SUB_ID_MAX = 80
 
 NOTES_MAX = 100
 """Notes of one result or report: the most seen are some thirty alarms of a blood count."""
+
+UNIT_PARTS_MAX = 5
+"""Components of a unit that are tried: "10^9/L^9^1" has four."""
 
 _LOINC = re.compile(r"(\d{1,7})-(\d)\Z")
 _WORD = re.compile(r"[^\W_]+")
@@ -66,6 +71,27 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
         operator=somebody(read(scope, "R.11"), options),
         sub_id=rest,
     )
+
+
+def of_order(around: Scope, options: AstmOptions) -> list[Result]:
+    """The result that an order without result records carries itself, where the profile says so (Mindray's controls)."""
+    order = around.get("O")
+    value = read(around, options.order_value) if options.order_value else ""
+    if order is None or not value:
+        return []
+    mark = order.delimiters.field
+    tests = mark.join(order.text.split(mark)[4:5])
+    return [Result(Record("R", mark.join(("R", "1", tests, value)), order.delimiters))]
+
+
+def carried(seen: Sequence[Observation]) -> tuple[Observation, ...]:
+    """The results of a specimen, each without a time or an operator of its own with those of the one before it."""
+    told: list[Observation] = []
+    when, who = None, ""
+    for one in seen:
+        when, who = one.time or when, one.operator or who
+        told.append(msgspec.structs.replace(one, time=when, operator=who))
+    return tuple(told)
 
 
 def identify(record: Record, n: int, options: AstmOptions, repeat: int = 0) -> tuple[str, str, str]:
@@ -131,7 +157,9 @@ def _meaning(scope: Scope, code: str, rest: str, device_loinc: str, options: Ast
     its width and decimals; a number that is a logarithm is in the logarithm of the unit that the device writes.
     """
     record = scope["R"]
-    units = [record.field(5).strip(), record.component(5, 1)]
+    parts = record.components(5)
+    mark = record.delimiters.component
+    units = [record.field(5).strip(), *(mark.join(parts[:n]).strip() for n in range(min(len(parts), UNIT_PARTS_MAX) - 1, 0, -1))]
     claims = (device_loinc,) if device_loinc else ()
     logarithm = rest.rpartition("^")[2] in options.logarithms
     known = [f"log {unit}" for unit in units if unit] if logarithm else units
@@ -207,10 +235,11 @@ def _is_image(record: Record, code: str, options: AstmOptions) -> bool:
 
 
 def _maker(scope: Scope, options: AstmOptions) -> str:
-    """The profile's maker, else what the header tells: some analyzers name their maker, some a product of only one maker."""
+    """The profile's maker and the model; else what the header tells: some name their maker, some a product of only one maker."""
+    model = first(scope, options.model)
     if options.maker:
-        return options.maker
-    said = " ".join((*(read(scope, f"H.5.{n}") for n in range(1, 4)), first(scope, options.model)))
+        return f"{options.maker} {model}"
+    said = " ".join((*(read(scope, f"H.5.{n}") for n in range(1, 4)), model))
     words = _WORD.findall(said.casefold())
     return " ".join((said, *(maker for product, maker in options.makers.items() if product.casefold() in words)))
 
