@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -147,11 +148,13 @@ class Judge:
     """Collects findings of one message."""
 
     findings: list[Finding] = field(default_factory=list)
+    rules: Mapping[str, tuple[Severity, str]] = field(default_factory=lambda: RULES)
+    """What it judges by: PCD-01, or another transaction."""
 
     def add(self, rule: str, where: str, got: str, expected: str) -> None:
         """One more finding, unless there are far too many."""
         if len(self.findings) < FINDINGS_MAX:
-            severity, source = RULES[rule]
+            severity, source = self.rules[rule]
             self.findings.append(Finding(rule, severity, where, got[:GOT_MAX], expected, source))
 
 

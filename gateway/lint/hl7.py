@@ -1,19 +1,28 @@
-"""Judging PCD-01 messages, anyone's: our rules over hl7apy's structure check."""
+"""Judging HL7 messages, anyone's, by their transaction (PCD-01, LAB-29, LAB-32): our rules over hl7apy's structure check."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 from gateway.lint.finding import Finding, Judge, Line
 from gateway.lint.grammar import check_bytes, check_segments, check_text
 from gateway.lint.header import check_msh
+from gateway.lint.lab_message import written
+from gateway.lint.lab_rules import LAB_RULES
+from gateway.lint.law import check_law
 from gateway.lint.observation import Group, check_group, check_obx
 from gateway.lint.order import check_obr
 from gateway.lint.patient import check_pid, check_pv1
+from gateway.lint.poct import EVENTS, check_poct
 from gateway.lint.structure import check_structure
-from protocols.hl7v2.message import Message, Segment, parse
+from protocols.hl7v2.message import Message, parse
+
+Transaction: TypeAlias = Callable[[Judge, bytes, Message, list[Line]], None]
+"""Judges a whole message."""
 
 
 def messages(data: bytes) -> list[bytes]:
@@ -34,8 +43,9 @@ def lint_hl7(text: bytes) -> list[Finding]:
 
 
 def _message(data: bytes) -> list[Finding]:
-    judge = Judge()
     message = parse(data)
+    transaction = _transaction(message) if message is not None else None
+    judge = Judge() if transaction is None else Judge(rules=LAB_RULES)
     if message is None:
         judge.add("message", "message", data[:20].decode("ascii", "backslashreplace"), "MSH and its delimiters")
         return judge.findings
@@ -44,12 +54,23 @@ def _message(data: bytes) -> list[Finding]:
     for segment in message.segments:
         counts[segment.name] += 1
         lines.append(Line(segment, counts[segment.name], judge))
+    if transaction is not None:
+        transaction(judge, data, message, lines)
+        return judge.findings
     check_bytes(judge, data, message)
     check_segments(judge, lines)
     check_text(lines)
     _fields(lines)
     _structure(judge, message)
     return judge.findings
+
+
+def _transaction(message: Message) -> Transaction | None:
+    """By which rules a message is judged; None: PCD-01's, whatever it claims."""
+    kind, event = message.text("MSH", 9), message.text("MSH", 9, 2)
+    if kind == "OUL":
+        return check_law
+    return check_poct if kind == "ORU" and event in EVENTS else None
 
 
 def _fields(lines: list[Line]) -> None:
@@ -76,16 +97,8 @@ def _fields(lines: list[Line]) -> None:
 def _structure(judge: Judge, message: Message) -> None:
     if message.text("MSH", 9) != "ORU":
         return
-    text = "\r".join(_written(segment) for segment in message.segments) + "\r"
+    text = "\r".join(written(segment) for segment in message.segments) + "\r"
     check_structure(judge, text, unknown_patient=message.text("PID", 31) == "Y")
-
-
-def _written(segment: Segment) -> str:
-    """A segment as it stood."""
-    separator = segment.delimiters.field
-    if segment.name == "MSH":
-        return f"MSH{separator}{separator.join(segment.fields[2:])}"
-    return separator.join(segment.fields)
 
 
 def _unique_ids(parts: list[bytes], judged: list[list[Finding]]) -> None:

@@ -15,7 +15,7 @@ SIZE_MAX: Final = 256 * 1024
 _UNKNOWN_PATIENT: Final = re.compile(r"Missing required child PID\.PID_3\b")
 
 
-def check_structure(judge: Judge, text: str, *, unknown_patient: bool) -> None:
+def check_structure(judge: Judge, text: str, *, unknown_patient: bool, structure: str = "ORU_R01") -> None:
     """Parse strictly, then validate. A PID without PID-3 is our own rules' business where the patient is not known."""
     from hl7apy.consts import VALIDATION_LEVEL
     from hl7apy.exceptions import HL7apyException
@@ -31,7 +31,7 @@ def check_structure(judge: Judge, text: str, *, unknown_patient: bool) -> None:
         else:
             for problem in _problems(message):
                 if not (unknown_patient and _UNKNOWN_PATIENT.search(problem)):
-                    judge.add("structure", "message", problem, "ORU_R01 as HL7 defines it")
+                    judge.add("structure", "message", problem, f"{structure} as HL7 defines it")
             return
 
 

@@ -1,4 +1,4 @@
-"""What names one result for ever: the device's own word, or a UUID of what the device says of it; the same in its correction."""
+"""What names one result for ever: the device's own identifier, or a UUID of what it says of it; the same in its correction."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ _SPACE: Final = uuid.UUID("c1b6a6d2-0d5e-5c1c-8a83-52f3e6b1f9a4")
 
 
 def instances(entry: Entry, observations: Sequence[Observation]) -> list[tuple[str, ...]]:
-    """EI components for each observation: what the device calls it, else a UUID alone.
+    """EI components for each observation: the device's own identifier where it says who gave it, else a UUID alone.
 
     The UUID is made of device, specimen, patient as the device named them, code, sub id and the time of the result: a device that
     corrects a result repeats these. A result that nothing dates could be another one of the same specimen: its row counts too.
+    A number without an authority is no identifier (cobas pure gives several results of a control the same one): it only counts
+    among the rest.
     """
     seen: dict[tuple[str, ...], int] = {}
+    own: set[str] = set()
     found = []
     for observation in observations:
-        if observation.instance:
+        if "^" in observation.instance and observation.instance not in own:
+            own.add(observation.instance)
             found.append(tuple(observation.instance.split("^")))
             continue
         parts = _parts(entry, observation)
@@ -36,7 +40,7 @@ def _parts(entry: Entry, observation: Observation) -> tuple[str, ...]:
     named = _specimen(report)
     row = "" if when and any(named) else entry.key
     device = report.device.serial or report.device.id
-    return (report.device.maker, device, *named, observation.vendor_code, observation.sub_id, when, row)
+    return (report.device.maker, device, *named, observation.vendor_code, observation.sub_id, observation.instance, when, row)
 
 
 def _specimen(report: Report) -> tuple[str, str, str]:
