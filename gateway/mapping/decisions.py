@@ -110,6 +110,19 @@ def key_of(report: Report, observation: Observation) -> Key:
     )
 
 
+def covers(key: Key, said: Key, vendor_unit: str = "") -> bool:
+    """Whether a key means a result, of which `said` is all that is known; `vendor_unit` as the device wrote it."""
+    return (
+        key.code == said.code
+        and key.device in {"", said.device}
+        and (not key.maker or same_maker(said.maker, key.maker))
+        and (not key.model or same_model(said.model, key.model))
+        and key.unit in {"", said.unit, vendor_unit}
+        and (not key.specimen or not terms.specimens(key.specimen).isdisjoint(terms.specimens(said.specimen)))
+        and key.result in {Kind.ANY, said.result}
+    )
+
+
 def normal_unit(text: str) -> str:
     """A unit as keys hold it: in UCUM where the terms know it."""
     known = terms.spelling(text) if text else None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway import terms
-from gateway.mapping.decisions import Decision, Key, Kind, is_subject, key_of, same_maker, same_model
+from gateway.mapping.decisions import Decision, Key, covers, is_subject, key_of
 from gateway.mapping.fitting import fits
 from gateway.model import Observation, Report
 
@@ -71,15 +71,9 @@ def decide(observation: Observation, decision: Decision) -> Observation:
 
 
 def _means(decision: Decision, said: Key, observation: Observation) -> bool:
-    key = decision.key
     return (
         (decision.override or observation.loinc is None)
-        and key.device in {"", said.device}
-        and (not key.maker or same_maker(said.maker, key.maker))
-        and (not key.model or same_model(said.model, key.model))
-        and key.unit in {"", said.unit, observation.vendor_unit}
-        and (not key.specimen or key.specimen.casefold() == said.specimen.casefold())
-        and key.result in {Kind.ANY, said.result}
+        and covers(decision.key, said, observation.vendor_unit)
         and (decision.ignores or fits(decision, observation))
     )
 

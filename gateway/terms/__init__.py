@@ -1,5 +1,6 @@
 """Nomenclature: MDC, LOINC, UCUM and MDC units side by side, each row with its source; unit spellings and conversions."""
 
+from gateway.terms.choice import specimens
 from gateway.terms.entries import Analyte, Loinc, Spelling, Term, Unit
 from gateway.terms.lookup import (
     add_site_rows,
@@ -31,5 +32,6 @@ __all__ = [
     "loincs",
     "mdc_unit",
     "require",
+    "specimens",
     "spelling",
 ]

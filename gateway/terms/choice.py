@@ -23,6 +23,7 @@ _SPECIMENS: dict[str, frozenset[str]] = {
     "plas": frozenset({"plasma", "ppp", "serum/plasma"}),
     "plasma": frozenset({"plasma", "ppp", "serum/plasma"}),
     "serum/plasma": frozenset({"serum", "plasma", "serum/plasma"}),
+    "ser/plas": frozenset({"serum", "plasma", "serum/plasma"}),
     "ppp": frozenset({"ppp"}),
     "ur": frozenset({"urine"}),
     "uri": frozenset({"urine"}),
@@ -33,7 +34,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 def choose(meanings: Sequence[Meaning], maker: str, ucum: str | None, specimen: str, *, inferred: bool) -> Meaning | None:
     """The one meaning that remains, or None: unknown, of another unit class, or more than one."""
-    wanted = _specimens(specimen)
+    wanted = specimens(specimen)
     near = [m for m in meanings if _is_maker(m.maker, maker) and m.specimen.casefold() in wanted]
     if ucum is None:
         if len({m.dimensions for m in near}) > 1:
@@ -58,7 +59,8 @@ def written(ucum: str, meaning: Meaning) -> str:
     return ucum
 
 
-def _specimens(text: str) -> frozenset[str]:
+def specimens(text: str) -> frozenset[str]:
+    """What of the tables' specimens a text may be; not said: an ordinary one."""
     text = text.strip().casefold()
     return _SPECIMENS.get(text, frozenset({text})) if text else _ORDINARY
 
