@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway import config, terms
+from gateway.cli import correcting
 from gateway.cli.message import message
 from gateway.cli.patients import whoami
 from gateway.cli.running import running
@@ -183,13 +184,28 @@ def replay(
     delivered: Annotated[
         bool, typer.Option(help="delivered messages too, not only parked ones; named ids are in any case")
     ] = False,
+    remap: Annotated[
+        bool,
+        typer.Option("--remap", help="corrections, under new ids, of what was delivered under codes decided otherwise since"),
+    ] = False,
     dry_run: DryRunOption = False,
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
     """Send parked or delivered messages again, under their own ids: a receiver that has one can discard it."""
     wanted = Selecting(ids, destination, reason, device, patient, since, until, every)
+    if remap:
+        _remap(wanted, path, dry_run=dry_run)
+        return
     states = {State.PARKED, State.DELIVERED} if delivered or ids else {State.PARKED}
     _act("replay", remedies.replay, wanted, frozenset(states), By(whom=whoami()), path, dry_run=dry_run)
+
+
+def _remap(wanted: Selecting, path: Path, *, dry_run: bool) -> None:
+    """Without words about which: of everything, as only what reads otherwise is sent."""
+    found = _load(path)
+    with closing(open_for_acts(found.gateway.data)) as conn:
+        done = correcting.send(conn, found, selections=wanted.selections(conn), dry_run=dry_run)
+    correcting.print_corrections(done, dry_run=dry_run)
 
 
 @app.command()
