@@ -11,7 +11,7 @@ from typing import Any
 from gateway.acquire.flow import Flow
 from gateway.driver import Context
 from gateway.model import Report
-from protocols.sansio import BadFrame, Codec, Event, Fragment, Incomplete, Message, Note
+from protocols.sansio import BadFrame, Codec, Event, Fragment, Incomplete, Message, Note, Overhearing
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The receive time of bytes that carry none: plainly no real one, and the same at every run."""
@@ -59,6 +59,8 @@ def decode(flow: Flow, codec: Codec[Any], context: Context[Any], at: datetime | 
     """The reports of a flow in wire order, at last its Faults. Acknowledgements are granted at once and thrown away."""
     faults = Faults()
     context.wall = wall_clock(flow, at)
+    if isinstance(codec, Overhearing):
+        codec.overhear()
     codec.start(0.0)
     for chunk in flow.chunks:
         for part in (chunk.data,) if flow.datagram else _parts(chunk.data):
