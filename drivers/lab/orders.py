@@ -166,7 +166,7 @@ class _Reply:
         _put(fields, 7, self._time(order.ordered_at))
         _put(fields, 8, self._time(order.collected_at))
         _put(fields, 12, self._own.cancel if order.cancelled else self._own.action)
-        _put(fields, 16, self._own.specimens.get(order.specimen_type, self._own.specimens.get("", order.specimen_type)))
+        _put(fields, 16, self._own.specimens.get(order.specimen_type, order.specimen_type))
         _put(fields, 26, [(letter,) for letter in report_type])
         return fields
 

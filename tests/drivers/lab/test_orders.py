@@ -164,7 +164,22 @@ def test_what_stood_around_the_id_is_repeated_for_that_specimen(talk: Any) -> No
         (
             "roche-cobas-c311",
             "Q|1|^^                 SYN-1^11^50011^011^^S1^SC||ALL||||||||O",
-            {2: "                 SYN-1", 3: "11^50011^011^^S1^SC", 4: "^^^GLU\\^^^NA", 25: "O"},
+            {2: "                 SYN-1", 3: "11^50011^011^^S1^SC", 4: "^^^GLU^\\^^^NA^", 11: "A", 15: "1", 25: "O"},
+        ),
+        (
+            "roche-cobas-e411",
+            "Q|1|^^SYN-1^3668^@8^1^^S1^SC||ALL||||||||O",
+            {2: "SYN-1", 3: "3668^@8^1^^S1^SC", 4: "^^^GLU^\\^^^NA^", 11: "A", 15: "1", 25: "O"},
+        ),
+        (
+            "siemens-advia-centaur",
+            "Q|1|^SYN-1|^SYN-1|ALL||||||||O",
+            {2: "SYN-1", 4: "^^^GLU\\^^^NA", 25: "O\\Q"},
+        ),
+        (
+            "beckman-access-2",
+            "Q|1|^SYN-1||ALL||||||||O",
+            {2: "SYN-1", 4: "^^^GLU\\^^^NA", 11: "A", 15: "Serum", 25: "Q"},
         ),
     ],
 )
@@ -224,7 +239,7 @@ def test_what_stands_behind_a_code_and_a_report_type_of_two_letters(talk: Any) -
     assert told[2] == "O|1|SYN-1||^^^GLU^^2\\^^^NA^^2|R||||||N||||Serum||||||||||O\\Q"
 
 
-@pytest.mark.parametrize(("said", "told"), [("SER", "1"), ("UR", "2"), ("BLD", "5"), ("", "5")])
+@pytest.mark.parametrize(("said", "told"), [("SER", "1"), ("UR", "2"), ("BLD", "BLD"), ("", "5")])
 def test_the_specimens_type_in_the_analyzers_words(said: str, told: str, talk: Any) -> None:
     order = replace(ORDER, specimen_type=said)
     request = talk(specimens={"SER": "1", "UR": "2", "": "5"}).answer([order], "Q|1|^SYN-1||ALL")[2]
