@@ -76,6 +76,8 @@ class LawSettings(SpecimenSettings):
     """SPM-2.1.2: who numbers the specimens, where the receiver expects a namespace beside the id (`S1&LAB`)."""
     obr: Literal["law", "full"] = "law"
     """OBR: number and service as LAW has it; `full` adds filler number, times and status, for systems that want them."""
+    orders: Literal["report", "test"] = "report"
+    """One OBR for the whole report, or one for each test, for systems that file a work order step (AWOS) each."""
     materials: bool = True
     """Send INV: reagents behind the result, a control behind its container. Off, lots are told in NTE alone."""
     instance: bool = True

@@ -28,6 +28,33 @@ def errors(text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
+LIS = '[[destination]]\nid = "lis"\nkind = "mllp"\nformat = "{}"\naddress = "localhost:2575"\ntakes = [{}]\n'
+
+
+@pytest.mark.parametrize(
+    ("format_", "takes"),
+    [("law", '"lab"'), ("law", '"qc"'), ("law", '"lab", "qc"'), ("lab", '"qc"'), ("poct", '"lab"'), ("pcd01", '"vitals", "lab"')],
+)
+def test_what_a_format_can_carry_may_be_taken(format_: str, takes: str) -> None:
+    (found,) = config.parse(LIS.format(format_, takes)).destination
+    assert found.format == format_
+
+
+@pytest.mark.parametrize(
+    ("format_", "takes", "said"),
+    [
+        ("poct", '"lab", "qc"', "qc cannot be taken: LAB-32 carries patients' results alone"),
+        ("poct", '"vitals"', "vitals cannot be taken: LAB-32"),
+        ("law", '"lab", "vitals", "events"', "events, vitals cannot be taken: LAB-29 carries results of specimens"),
+        ("pcd01", '"vitals", "qc"', "qc cannot be taken: PCD-01 cannot say that a result is a control's"),
+    ],
+)
+def test_what_a_format_has_no_place_for_is_refused(format_: str, takes: str, said: str) -> None:
+    (error,) = errors(LIS.format(format_, takes))
+    assert error.startswith("f.toml:6: destination.takes: ")
+    assert said in error
+
+
 def complaints(text: str) -> list[str]:
     """What is wrong, or nothing."""
     try:
@@ -71,7 +98,7 @@ CASES = {
     "an unknown table": ('[[devices]]\nid = "A"\n', ["f.toml:1: devices: no such key; did you mean 'device'?"]),
     "a quoted key is shown as it is written": ('[gateway]\n"na me" = 1\n', ['f.toml:2: gateway."na me": no such key; did you mean \'name\'?']),
     "a key cannot write to the terminal": ('[gateway]\n"\\u001b[2J" = 1\n', [(r'f.toml:2: gateway."\u001b[2J": no such key; expected one of '
-                                           "name, eui64, timezone, data, keep_days, disk, terms, metrics, orders")]),
+                                           "name, eui64, timezone, data, keep_days, disk, terms, metrics, orders, unknown")]),
     # where a key stands
     "a key inside an inline table inside an inline table": (
         ENGINE + "tls = { ca = '/ca.pem', key = { file = '/k' } }\n",

@@ -60,10 +60,10 @@ class Parts:
             return field(report.specimen.id if report.specimen else "")
         return field(report.order.placer_id if report.order else "")
 
-    def filler(self, entry: Entry, wanted: str) -> str:
-        """The gateway's own number of the report, or the specimen's id."""
+    def filler(self, entry: Entry, wanted: str, number: int = 1) -> str:
+        """The gateway's own number of the report, or of its order `number`; or the specimen's id."""
         specimen = entry.report.specimen
-        own = field(entry.key, *self._authority)
+        own = field(entry.key if number == 1 else f"{entry.key}.{number}", *self._authority)
         return field(specimen.id) if wanted == "specimen" and specimen is not None and specimen.id else own
 
     def obr(
@@ -75,6 +75,7 @@ class Parts:
         *,
         collected_only: bool,
         source: str = "",
+        number: int = 1,
     ) -> str:
         """OBR with numbers, service, times and status; `source` is OBR-15."""
         specimen = report.specimen or Specimen()
@@ -83,7 +84,7 @@ class Parts:
         reported = self._stamp(report.device_time or report.received_at)
         middle = [self.service(report, observations), "", "", when, "", "", "", "", "", "", received, source]
         return segment(
-            "OBR", "1", placer, filler, *middle, "", "", "", "", "", "", reported, "", "", status(report, observations)
+            "OBR", str(number), placer, filler, *middle, "", "", "", "", "", "", reported, "", "", status(report, observations)
         )
 
     def service(self, report: Report, observations: Sequence[Observation]) -> str:

@@ -59,9 +59,19 @@ class _Writer:
         processing = mode(report, self._settings.qc_processing_id)
         lines = [self._head.msh(entry, processing, "OUL^R22^OUL_R22"), self._who(report, subject)]
         lines += self._specimen(report)
-        lines += self._order(entry, observations)
-        lines += self._rows.results(entry, observations)
+        for number, group in enumerate(self._groups(observations), 1):
+            lines += self._order(entry, group, number)
+            lines += self._rows.results(entry, group)
         return self._head.outgoing(entry, lines)
+
+    def _groups(self, observations: Sequence[Observation]) -> list[list[Observation]]:
+        """The results of each OBR: all of them, or a test's."""
+        if self._settings.orders == "report" or not observations:
+            return [list(observations)]
+        found: dict[str, list[Observation]] = {}
+        for one in observations:
+            found.setdefault(one.vendor_code, []).append(one)
+        return list(found.values())
 
     def _who(self, report: Report, subject: Subject | None) -> str:
         known = self._parts.who(report, subject)
@@ -85,17 +95,18 @@ class _Writer:
         named = [one for one in report.materials if one.kind == _CONTROL]
         return [self._inv(one, report) for one in named or [Material(name=specimen.id or specimen.instrument_id, kind=_CONTROL)]]
 
-    def _order(self, entry: Entry, observations: Sequence[Observation]) -> list[str]:
-        """OBR, then ORC: OK for an order that is known, SC for none; then remarks and priority."""
+    def _order(self, entry: Entry, observations: Sequence[Observation], number: int) -> list[str]:
+        """OBR, then ORC: OK for an order that is known, SC for none; then remarks, in the first one, and priority."""
         report = entry.report
         placer = self._parts.placer(report)
         if self._settings.obr == "full":
-            filler = self._parts.filler(entry, "message")
-            obr = self._parts.obr(placer or NULL, filler, report, observations, collected_only=False)
+            filler = self._parts.filler(entry, "message", number)
+            obr = self._parts.obr(placer or NULL, filler, report, observations, collected_only=False, number=number)
         else:
-            obr = segment("OBR", "1", placer or NULL, "", self._parts.service(report, observations))
+            obr = segment("OBR", str(number), placer or NULL, "", self._parts.service(report, observations))
         orc = segment("ORC", "OK" if placer else "SC", "", "", "", _order_status(report, observations))
-        return [obr, orc, *self._parts.remarks(entry), *_priority(report)]
+        remarks = self._parts.remarks(entry) if number == 1 else []
+        return [obr, orc, *remarks, *_priority(report)]
 
     def _reagents(self, observation: Observation, report: Report) -> list[str]:
         """INV of what a result was made with: its own lots, then those of the whole report."""

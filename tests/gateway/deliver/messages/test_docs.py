@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.deliver.messages import lab, pcd01
+from gateway.deliver.messages import lab, law, pcd01, poct
 from gateway.model import Entry, Gateway, Subject
 from gateway.settings.hl7 import Hl7Settings
-from gateway.settings.lab import LabSettings
+from gateway.settings.lab import LabSettings, LawSettings, PoctSettings
 from gateway.settings.pcd01 import Pcd01Settings
 
 PAGES = Path(__file__).parents[4] / "docs" / "messages"
@@ -32,7 +32,17 @@ def test_the_lab_example_is_what_is_rendered(analyzer: MakeEntry, subject: Subje
     assert lab.renderer(LabSettings(), gateway)(analyzer(), subject).body.decode() == example("lab")
 
 
-@pytest.mark.parametrize(("name", "model"), [("pcd01", Pcd01Settings), ("lab", LabSettings)])
+def test_the_law_example_is_what_is_rendered(analyzer: MakeEntry, subject: Subject, gateway: Gateway) -> None:
+    assert law.renderer(LawSettings(), gateway)(analyzer(), subject).body.decode() == example("law")
+
+
+def test_the_poct_example_is_what_is_rendered(analyzer: MakeEntry, subject: Subject, gateway: Gateway) -> None:
+    assert poct.renderer(PoctSettings(), gateway)(analyzer(), subject).body.decode() == example("poct")
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("pcd01", Pcd01Settings), ("lab", LabSettings), ("law", LawSettings), ("poct", PoctSettings)]
+)
 def test_every_setting_is_listed_with_its_default(name: str, model: type[Hl7Settings]) -> None:
     text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     listed = dict(re.findall(r"^\| `(\w+)` \| `([^|]*)` \|", text, re.MULTILINE))

@@ -189,6 +189,27 @@ def test_obr_2_orc_1_and_orc_5(
     assert names(message).index("ORC") == names(message).index("OBR") + 1, "ORC comes after OBR"
 
 
+def test_each_test_is_an_order_of_its_own_where_the_receiver_files_work_order_steps(
+    render: Callable[..., Message], analyzer: MakeEntry
+) -> None:
+    entry = analyzer(observations=(one(), one(vendor_code="CRP", status="P"), one(sub_id="2")), notes=("once",))
+    message = render(entry, orders="test", obr="full")
+    assert names(message)[5:] == ["OBR", "ORC", "NTE", "OBX", "OBX", "OBR", "ORC", "OBX"]
+    assert [(obr.raw(1), obr.text(3), obr.text(4)) for obr in message.every("OBR")] == [
+        ("1", "a1b2c3d4000000000007", "GLU"),
+        ("2", "a1b2c3d4000000000007.2", "CRP"),
+    ]
+    assert [orc.text(5) for orc in message.every("ORC")] == ["CM", "IP"]
+    assert [(obx.raw(1), obx.text(3), obx.text(4)) for obx in message.every("OBX")] == [
+        ("1", "GLU", "1"),
+        ("2", "GLU", "2"),
+        ("1", "CRP", "1"),
+    ]
+    names_21 = [obx.text(21) for obx in message.every("OBX")]
+    whole = {obx.text(21) for obx in render(entry).every("OBX")}
+    assert set(names_21) == whole, "a result has the same name however the message is arranged"
+
+
 def test_runs_are_counted_from_1_and_the_devices_own_word_stays(render: Callable[..., Message], analyzer: MakeEntry) -> None:
     observations = (one(), one(), one(sub_id="1/5"), one(vendor_code="CRP"))
     assert [row.text(4) for row in render(analyzer(observations=observations)).every("OBX")] == ["1", "2", "1/5", "1"]
