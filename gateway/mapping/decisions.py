@@ -12,6 +12,7 @@ from gateway.model import Observation, Report
 
 _SQUASHED = re.compile(r"[\W_]+")
 _WORD = re.compile(r"[^\W_]+")
+_EITHER = frozenset({"serum/plasma"})
 _COMPANY = frozenset(
     {"ag", "bv", "co", "company", "corp", "corporation", "diagnostic", "diagnostics", "gmbh", "group", "healthcare", "inc"}
     | {"international", "kg", "kgaa", "laboratories", "llc", "ltd", "limited", "medical", "nv", "plc", "sa", "sas", "spa", "srl"}
@@ -118,7 +119,7 @@ def covers(key: Key, said: Key, vendor_unit: str = "") -> bool:
         and (not key.maker or same_maker(said.maker, key.maker))
         and (not key.model or same_model(said.model, key.model))
         and key.unit in {"", said.unit, vendor_unit}
-        and (not key.specimen or not terms.specimens(key.specimen).isdisjoint(terms.specimens(said.specimen)))
+        and (not key.specimen or same_specimen(said.specimen, key.specimen))
         and key.result in {Kind.ANY, said.result}
     )
 
@@ -138,6 +139,11 @@ def same_maker(said: str, wanted: str) -> bool:
 def same_model(said: str, wanted: str) -> bool:
     """Whether two names of a model differ in blanks, signs and case alone: "cobas c 111" is "COBAS C111", "XN" is not "XN-L"."""
     return squashed(said) == squashed(wanted)
+
+
+def same_specimen(said: str, wanted: str) -> bool:
+    """Whether two names of a specimen may mean one; not said: blood, serum or plasma. Serum is not plasma."""
+    return not (terms.specimens(said) & terms.specimens(wanted)) <= _EITHER
 
 
 def squashed(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from gateway import terms
 from gateway.errors import ActError
-from gateway.mapping.decisions import Decision, Key, Kind, normal_unit, same_maker, same_model
+from gateway.mapping.decisions import Decision, Key, Kind, normal_unit, same_maker, same_model, same_specimen
 from gateway.mapping.fitting import DEPRECATED, fault_of, unit_fault
 from gateway.terms import properties
 
@@ -157,7 +157,7 @@ def suits(one: Suggestion, key: Key) -> bool:
         and (not key.model or not one.model or same_model(key.model, one.model))
         and (not key.unit or not units or normal_unit(key.unit) in units)
         and one.kind in {Kind.ANY, key.result or one.kind}
-        and (not one.specimens or any(terms.specimens(key.specimen) & terms.specimens(name) for name in one.specimens))
+        and (not one.specimens or any(same_specimen(key.specimen, name) for name in one.specimens))
     )
 
 
