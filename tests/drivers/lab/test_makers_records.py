@@ -1,0 +1,93 @@
+"""Single records as analyzers, their makers' examples and other people's programs write them, and what they say: read by eye."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.model import Category
+from gateway.readings import readings
+
+XN = "H|\\^&|||    XN-550^00-24^22723^^^^BD634545||||||||E1394-97"
+XN_O = "O|1||2^1^            SYN-1^B|^^^^WBC|||||||N||||||||||||||F"
+XP = "H|\\^&|||XP-100^00-11^^^^A4941^BS649542||||||||E1394-97"
+XP_O = "O|1||^^           0001^A|^^^^WBC|||||||N||||||||||||||F"
+E411 = "H|\\^&|||cobas-e411^1|||||host|RSUPL^BATCH|P|1"
+E411_O = "O|1|SYN-12|129^0001^1^^S1^SC|^^^125^1|R||20150910105229||||N||||1|||||||20150910111605|||F"
+ARCH = "H|\\^&|||ARCHITECT^7.01^F5260044206^H1P1O1R1C1Q1L1|||||||P|1|20120217152219"
+ARCH_O = "O|1|38704|38704^S473^1|^^^651^_B-hCG^1:15^P|R||||||||||||||||||||F"
+ACC = "H|\\^&|||ACCESS^600138|||||LIS||P|1|20130507152052"
+CENT = "H|\\^&|||ADVCNT_LIS|||||LIS_ID||P|1"
+RUBY = "H|\\^&|||40009603A^CDRuby^R5-4H^1.0|||||||P|LIS2-A"
+
+CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
+    "XN: a value with blanks before it": ("sysmex-xn", XN, XN_O, "R|1|^^^^WBC^1|  6.16|10*3/uL||N||F||||20160315161511",
+        {"value": "6.16", "status": "F", "flags": ["N"], "sub_id": "1", "specimen_id": "SYN-1", "device": "LAB-1 XN-550 22723"}),
+    "XN: a rerun is to come": ("sysmex-xn-l", XN, XN_O, "R|1|^^^^WBC^1|6.16|10*3/uL||N||P||||20160315161511",
+        {"value": "6.16", "status": "P"}),
+    "XN: few white cells, counted otherwise": ("sysmex-xn-l", XN, XN_O, "R|1|^^^^WBC^1^^^^W|0.42|10*3/uL||L||F||||20160315161511",
+        {"vendor_code": "WBC", "sub_id": "1^W", "value": "0.42", "loinc": "6690-2"}),
+    "XN: no value": ("sysmex-xn", XN, XN_O, "R|1|^^^^PLT^1|----|10*3/uL||A||F||||20160315161511",
+        {"value": None, "status": "X", "flags": ["A", "NAV"], "unit": "10*3/uL"}),
+    "XN: more than can be shown": ("sysmex-xn", XN, XN_O, "R|1|^^^^PLT^1|++++|10*3/uL||A||F||||20160315161511",
+        {"value": None, "status": "X", "flags": ["A", "PINF"]}),
+    "XN: SI units": ("sysmex-xn", XN, XN_O, "R|1|^^^^HGB^1|142|g/L||N||F||||20160315161511",
+        {"value": "142", "unit": "g/L", "loinc": "718-7"}),
+    "XN: a suspicion's grade": ("sysmex-xn", XN, XN_O, "R|30|^^^^Blasts/Abn_Lympho?|110|||A||F||||20160315161511",
+        {"vendor_code": "Blasts/Abn_Lympho?", "value": "110", "unit": None, "loinc": None, "flags": ["A"]}),
+    "XP: a decimal comma": ("sysmex-xp", XP, XP_O, "R|1|^^^^WBC^1|  0,2|10*9/L||N||||               ||20240330150404",
+        {"value": "0.2", "unit": "10*9/L", "status": "F", "operator": "", "specimen_id": "0001"}),
+    "XP: stars with a comma are no value": ("sysmex-xp", XP, XP_O, "R|3|^^^^HGB^1|***,*|g/dL||A||||               ||20240330150404",
+        {"value": None, "status": "X", "flags": ["A", "INV"]}),
+    "CS: below what it measures": ("sysmex-cs", "H|\\^&|||CS-2500^01-70^21768^^^Ward^BV981798||||||||E1394-97", "O|1||000000^02^     6550049260^B^||R||||||N",
+        "R|4|^^^044^DFbg INN~g_L^100.00^A^^^|   5.0|g/L||>||||||20240919152929",
+        {"vendor_text": "DFbg INN~g_L", "value": "5.0", "flags": [">"], "sub_id": "100.00", "specimen_id": "6550049260"}),
+    "e411: a number without a time": ("roche-cobas-e411", E411, E411_O, "R|1|^^^125/1/not|15.18|pmol/l||N||F||bmserv|||E1",
+        {"vendor_code": "125", "sub_id": "1/not", "value": "15.18", "unit": "pmol/L", "time": "2015-09-10T11:16:05+00:00", "operator": "bmserv"}),
+    "e411: below the range": ("roche-cobas-e411", E411, E411_O, "R|1|^^^117/1/not|<2.00|IU/l||LL||F||ADMIN|||E1",
+        {"value": "2.00", "comparator": "<", "flags": ["LL"]}),
+    "e411: reactive": ("roche-cobas-e411", E411, E411_O, "R|2|^^^400/1/not|1^12.30|COI||A||F||ADMIN|||E1",
+        {"value": "12.30", "unit": "{COI}", "notes": ["1"]}),
+    "e411: two bounds as components": ("roche-cobas-e411", E411, E411_O, "R|1|^^^10^^0|0.310|uIU/ml|0.270^4.20|N||F||||20050619101521",
+        {"vendor_code": "10", "value": "0.310", "unit": "u[IU]/mL", "range": "0.270-4.20", "time": "2005-06-19T10:15:21+00:00"}),
+    "ARCHITECT: diluted, and sent again": ("abbott-architect", ARCH, ARCH_O, "R|1|^^^651^_B-hCG^1:15^P^02928JN00^07816^^F|137645.77|mIU/mL||||R||FSE||20111219105437|i1SR02762",
+        {"vendor_code": "651", "sub_id": "1:15^F", "value": "137645.77", "unit": "m[IU]/mL", "status": "R", "operator": "FSE"}),
+    "ARCHITECT: the specimen's carrier": ("abbott-architect", ARCH, ARCH_O, "R|3|^^^651^_B-hCG^1:15^P^02928JN00^07816^^P|1447618|RLU||||R||FSE||20111219105437|i1SR02762",
+        {"value": "1447618", "unit": None, "vendor_unit": "RLU", "specimen_id": "38704"}),
+    "DxI: above the range": ("beckman-access-2", ACC, "O|1|101|^2^1|^^^HCG5^1|||||||||||Serum||||||||||F", "R|1|^^^HCG5^1|342.22|mIU/mL||N||F||||20240330104341|503884",
+        {"vendor_code": "HCG5", "value": "342.22", "unit": "m[IU]/mL", "sub_id": "1", "device": "LAB-1 ACCESS 600138"}),
+    "Centaur: a dose without repeats in R.9": ("siemens-advia-centaur", CENT, "O|1|9901700221^0007^A||^^^FT4|R||||||||||||||||||||F", "R|1|^^^FT4^^^1^DOSE|2.21|ng/dL||||F||||20111018094902",
+        {"vendor_code": "FT4", "value": "2.21", "unit": "ng/dL", "status": "F", "specimen_id": "9901700221"}),
+    "Centaur: above the range, sent before": ("siemens-advia-centaur", CENT, "O|1|1120022301^0022^A||^^^CEA|R||||||||||||||||||||F", "R|1|^^^CEA^^^1^DOSE|> 100.0|ng/mL||>||F\\R||||20111017093313",
+        {"value": "100.0", "comparator": ">", "status": "F", "flags": [">"]}),
+    "Ruby: a doubted value without a digit before its point": ("abbott-cell-dyn-ruby", RUBY, "O|1|26804103|8958|^^^CBC^1^1|||||||||||Patient^||||||||||F", "R|5|^^^CBC^^^EOS|.4841|||||W||Guest|20231005081747||  71114BG",
+        {"vendor_code": "EOS", "value": "0.4841", "status": "R", "flags": ["QUES"], "operator": "Guest"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("profile", "head", "order", "result", "expected"), CASES.values(), ids=CASES.keys())
+def test_a_record_says_what_a_person_reads_in_it(
+    profile: str, head: str, order: str, result: str, expected: dict[str, Any], analyzer: Any
+) -> None:
+    (report,) = analyzer(profile).read(head, "P|1", order, result)
+    (seen,) = readings(report)
+    assert {key: dict(seen)[key] for key in expected} == expected
+    assert report.category is Category.LAB
+
+
+CONTROLS = {
+    "XN: a control's number": ("sysmex-xn", XN, XN_O.replace("SYN-1", "QC-12345678"), "R|1|^^^^WBC^1|6.16|10*3/uL||N||F"),
+    "XN: a moving average of patients": ("sysmex-xn-l", XN, XN_O.replace("SYN-1", "XbarM1"), "R|1|^^^^WBC^1|6.16|10*3/uL||N||F"),
+    "XN: said in the order": ("sysmex-xn", XN, XN_O.replace("|N|", "|Q|"), "R|1|^^^^WBC^1|6.16|10*3/uL||N||F"),
+    "e411: said in the order": ("roche-cobas-e411", E411, E411_O.replace("|N|", "|Q|"), "R|1|^^^125/1/not|15.18|pmol/l||N||F"),
+    "e411: said in the container's type": ("roche-cobas-e411", E411, E411_O.replace("S1^SC", "QC^SC"), "R|1|^^^125/1/not|15.18|pmol/l||N||F"),
+    "m2000: said by a name": ("abbott-m2000", "H|\\^&|||m2000^8.1.9.0^1", "O|1|HIV_LOPOS|HIV_LOPOS^RUN^A2|^^^HIV0.6ml", "R|1|^^^HIV0.6ml^HIV0.6ml^1^2^^F|1523|Copies / mL||||F"),
+    "CS: a control's number": ("sysmex-cs", "H|\\^&|||CS-2500^01-70^21768", "O|1||000000^02^     QC00000001^B^||R||||||N", "R|1|^^^041^PT~sec^100.00^A|10.6|sec||N"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("profile", "head", "order", "result"), CONTROLS.values(), ids=CONTROLS.keys())
+def test_a_control_is_no_patient(profile: str, head: str, order: str, result: str, analyzer: Any) -> None:
+    (report,) = analyzer(profile).read(head, "P|1", order, result)
+    assert report.category is Category.QC
