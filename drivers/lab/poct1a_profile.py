@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from drivers.lab.shared_options import STANDARD_ABSENT, Absent, AnalyteOptions, Unit
+from drivers.lab.shared_options import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, Pattern, Unit
 from drivers.lab.values import Reading
 from gateway.driver import Options
 from protocols.poct1a.profile import ConversationProfile
@@ -17,8 +17,8 @@ _TALK = ConversationProfile()
 _NAME = r"^[A-Za-z_][\w.-]*$"
 """An element's name in XML."""
 
-NOT_PATIENTS = ("LQC", "EQC", "PRF", "CAL", "LIN")
-"""SVC.role_cd of what no patient gave: liquid and electronic controls, proficiency, calibration, linearity."""
+NOT_PATIENTS = ("LQC", "EQC", "QC", "PRF", "CAL", "CVR", "LIN")
+"""SVC.role_cd of what no patient gave: controls liquid and electronic, proficiency, calibration and its verification, linearity."""
 
 
 class ConversationOptions(Options):
@@ -69,8 +69,12 @@ class Poct1aOptions(Options):
     specimen: str = ""
     decimal_comma: bool = False
     absent: tuple[Absent, ...] = STANDARD_ABSENT
+    failed: Pattern = STANDARD_FAILED
     qc_roles: tuple[str, ...] = NOT_PATIENTS
+    nobody: tuple[str, ...] = ()
+    temperature_note: bool = False
     silent_notes: tuple[str, ...] = ()
+    flag_notes: tuple[str, ...] = ()
 
     @cached_property
     def reading(self) -> Reading:

@@ -16,18 +16,25 @@ from drivers.lab.values import NO_VALUE, Value, shown
 from gateway.model import Kind, Method, Observation, Validity
 from protocols.poct1a.message import Field, Object
 
-_LOINC_SYSTEMS = ("LN", "LOINC")
-_METHODS = {"M": Method.AUTO_MEASURED, "C": Method.AUTO_CALCULATED, "I": Method.MANUAL_MEASURED}
-"""OBS.method_cd: measured, calculated, put in by a person."""
-_REFUSED = ("D", "R")
-"""OBS.status_cd of a result that its operator discarded or rejected."""
+_LOINC_SYSTEMS = ("LN", "LOINC", "HTTP://LOINC.ORG")
+_METHODS = {"M": Method.AUTO_MEASURED, "C": Method.AUTO_CALCULATED, "I": Method.MANUAL_MEASURED, "E": Method.AUTO_CALCULATED}
+"""OBS.method_cd: measured, calculated, put in by a person, estimated."""
+_REFUSED = {"D": "discarded", "R": "rejected", "X": "cancelled"}
+"""OBS.status_cd of a result that counts no more."""
+_UNCONFIRMED = "U"
+_NO_FLAGS = ("", "null")
+_DIGITS = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?=\Z|[.+Z-])")
+_OFFSET = re.compile(r" +(?=[+-]\d\d:?\d\d\Z)")
+_TEMPERATURE = re.compile(r"\d{2,3}(?:\.\d+)?\Z")
 _LIMITS = re.compile(r"[\[\]]\s*([^;\[\]]*?)\s*;\s*([^;\[\]]*?)\s*[\[\]]\Z")
 _YEAR_MIN = 1900
 
 
 def moment(text: str, localise: Callable[[datetime], datetime]) -> datetime | None:
     """An ISO 8601 moment, aware: without an offset it is in the device's zone. None for a day alone and for what is none."""
-    if "T" not in text:
+    text = _OFFSET.sub("", text.strip())
+    text = _DIGITS.sub(lambda parts: "{}-{}-{}T{}:{}:{}".format(*(part or "00" for part in parts.groups())), text, count=1)
+    if "T" not in text and " " not in text:
         return None
     try:
         found = datetime.fromisoformat(text)
@@ -54,14 +61,15 @@ def observe(
     found = _value(obs, code, options)
     claims = [one.v for one in (said, *said.translations) if one.system.upper() in _LOINC_SYSTEMS]
     means = meaning(code, [quantity.unit], options, maker=options.maker or sender, specimen=specimen, claims=claims)
-    status, validity = _state(obs, found)
+    status, validity = _state(obs, found, options)
     numeric = found.kind is Kind.NUMERIC or (found.text is None and means.unit is not None)
+    corrected = _temperature(obs, options)
     return Observation(
         kind=Kind.NUMERIC if numeric else Kind.TEXT,
         vendor_code=code,
         vendor_text=said.display[:FIELD_MAX],
         value=found.text,
-        loinc=means.loinc,
+        loinc=None if corrected else means.loinc,
         unit=means.unit,
         vendor_unit=means.vendor_unit,
         comparator=found.comparator,
@@ -72,14 +80,16 @@ def observe(
         critical=_critical(obs),
         method=_METHODS.get(obs.value("OBS.method_cd").upper(), Method.AUTO_MEASURED),
         time=moment(obs.value("OBS.observation_dttm"), localise) or measured,
-        notes=(*_extra(obs, quantity), *means.doubts, *notes(obs, options)),
+        notes=(*_extra(obs, found), *corrected, *means.doubts, *notes(obs, options)),
+        sub_id="temperature-corrected" if corrected else "",
     )
 
 
 def notes(holder: Object, options: Poct1aOptions) -> tuple[str, ...]:
     """The NTE of an object itself, as words for people: what a maker writes beside the text goes behind it."""
     texts = (one for note in holder.objects if note.name == "NTE" for one in note.all("NTE.text"))
-    told = (" ".join(filter(None, (one.v, one.text))) for one in texts if one.v not in options.silent_notes)
+    silent = {*options.silent_notes, *options.flag_notes}
+    told = (" ".join(filter(None, (one.v, *one.text.split()))) for one in texts if one.v not in silent)
     return tuple(shown(text) for text in islice(filter(None, told), NOTES_MAX))
 
 
@@ -94,12 +104,16 @@ def _value(obs: Object, code: str, options: Poct1aOptions) -> Value:
     return found
 
 
-def _extra(obs: Object, quantity: Field) -> tuple[str, ...]:
+def _extra(obs: Object, found: Value) -> tuple[str, ...]:
     """What stands beside the value: a qualitative result beside a number, critical limits, a discarded result."""
-    words = obs.value("OBS.qualitative_value") if quantity.name != "OBS.qualitative_value" else ""
+    words = obs.value("OBS.qualitative_value")
     critical = _critical(obs)
-    refused = {"D": "discarded", "R": "rejected"}.get(obs.value("OBS.status_cd").upper(), "")
-    told = (words, critical and f"critical limits: {critical}", refused and f"{refused} on the device")
+    refused = _REFUSED.get(obs.value("OBS.status_cd").upper(), "")
+    told = (
+        "" if words == found.text else words,
+        critical and f"critical limits: {critical}",
+        refused and f"{refused} on the device",
+    )
     return tuple(shown(text) for text in told if text)
 
 
@@ -107,18 +121,30 @@ def _critical(obs: Object) -> str:
     return _interval(obs.value("OBS.critical_lo-hi_limit", "OBS.critical_lo_hi_limit"))
 
 
-def _state(obs: Object, found: Value) -> tuple[str, Validity]:
+def _state(obs: Object, found: Value, options: Poct1aOptions) -> tuple[str, Validity]:
+    """No value, a word that stands for none, or a result that was given up: X. Not yet confirmed by its operator: P."""
     if found.text is None:
         return "X", found.validity
-    if obs.value("OBS.status_cd").upper() in _REFUSED:
-        return "X", Validity.QUESTIONABLE
-    return "F", found.validity
+    said = obs.value("OBS.status_cd").upper()
+    if said in _REFUSED or (found.kind is Kind.TEXT and re.fullmatch(options.failed, found.text)):
+        return "X", found.validity or Validity.QUESTIONABLE
+    return ("P" if said == _UNCONFIRMED else "F"), found.validity
 
 
 def _flags(obs: Object, options: Poct1aOptions) -> tuple[str, ...]:
-    said = (one.v[: values.FLAG_MAX] for one in obs.all("OBS.interpretation_cd"))
-    told = (options.flags.get(flag, flag) for flag in said)
+    """OBS.interpretation_cd, and notes that the profile says are flags."""
+    noted = [one.v for note in obs.objects if note.name == "NTE" for one in note.all("NTE.text") if one.v in options.flag_notes]
+    said = (flag.strip()[: values.FLAG_MAX] for flag in (*(one.v for one in obs.all("OBS.interpretation_cd")), *noted))
+    told = (options.flags.get(flag, flag) for flag in said if flag not in _NO_FLAGS)
     return tuple(dict.fromkeys(filter(None, told)))[: values.FLAGS_MAX]
+
+
+def _temperature(obs: Object, options: Poct1aOptions) -> tuple[str, ...]:
+    """Whether the result is for the patient's temperature, which a note of it says then: its LOINC is not that at 37 Cel."""
+    if not options.temperature_note:
+        return ()
+    texts = (one.v.strip() for note in obs.objects if note.name == "NTE" for one in note.all("NTE.text"))
+    return ("at the patient's temperature",) if any(map(_TEMPERATURE.match, texts)) else ()
 
 
 def _interval(text: str) -> str:

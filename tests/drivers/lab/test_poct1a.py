@@ -110,11 +110,127 @@ def test_times_without_an_offset_are_in_the_devices_zone_and_its_clock_is_measur
         ('<OBS.value V="5"/><OBS.critical_lo-hi_limit V="[2;20]"/>', {"notes": ("critical limits: 2-20",), "critical": "2-20"}),
         ('<OBS.value V="5"/><OBS.observation_dttm V="2026-11-21T08:00:00Z"/>', {"time": datetime(2026, 11, 21, 8, 0, tzinfo=UTC)}),
         ('<OBS.value V="5"/><NTE><NTE.text V="hemolysed"/></NTE>', {"notes": ("hemolysed",)}),
+        ('<OBS.value V="5"/><OBS.status_cd V="U"/>', {"status": "P", "validity": Validity.OK}),
+        ('<OBS.value V="5"/><OBS.status_cd V="X"/>', {"status": "X", "notes": ("cancelled on the device",)}),
+        ('<OBS.value V="5"/><OBS.method_cd V="E"/>', {"method": Method.AUTO_CALCULATED}),
+        ('<OBS.value V="ABN"/>', {"kind": Kind.TEXT, "value": "ABN", "status": "X", "validity": Validity.QUESTIONABLE}),
+        ('<OBS.qualitative_value V="Invalid"/>', {"value": "Invalid", "status": "X"}),
+        ('<OBS.value V=""/><OBS.qualitative_value V="positive"/>', {"value": "positive", "notes": ()}),
+        ('<OBS.value V="5"/><OBS.interpretation_cd V="H "/><OBS.interpretation_cd V="null"/>', {"flags": ("H",)}),
+        ('<OBS.value V="5"/><OBS.observation_dttm V="20261121080000Z"/>', {"time": datetime(2026, 11, 21, 8, 0, tzinfo=UTC)}),
+        ('<OBS.value V="5"/><OBS.observation_dttm V="2026-11-21 09:00:00.25 +0100"/>', {"time": datetime(2026, 11, 21, 8, 0, 0, 250_000, tzinfo=UTC)}),
     ],
 )  # fmt: skip
 def test_what_an_observation_says(obs: str, expected: dict[str, Any]) -> None:
     (report,) = reports(document(service(f'<OBS.observation_id V="XYZ"/>{obs}')))
     assert {name: getattr(report.observations[0], name) for name in expected} == expected
+
+
+def test_notes_that_a_profile_calls_flags_are_flags() -> None:
+    (report,) = reports(
+        document(
+            service(
+                '<OBS.observation_id V="RBC"/><OBS.value V="7.5"/><NTE><NTE.text V="*"/></NTE><NTE><NTE.text V="Abnormal"/></NTE>'
+            )
+        ),
+        flag_notes=("*", "!"),
+    )
+    assert (report.observations[0].flags, report.observations[0].notes) == (("*",), ("Abnormal",))
+
+
+def test_a_result_at_the_patients_temperature_is_told_apart_and_has_no_loinc_of_the_other() -> None:
+    one = '<OBS.observation_id V="718-7" SN="LN"/><OBS.value V="7.3" U="g/dL"/>'
+    raw = document(service(f'{one}</OBS><OBS>{one}<NTE><NTE.text V="38.5"/></NTE>'))
+    plain, corrected = reports(raw, temperature_note=True)[0].observations
+    assert (plain.sub_id, plain.loinc, corrected.sub_id, corrected.loinc) == ("", "718-7", "temperature-corrected", None)
+    assert corrected.notes == ("at the patient's temperature", "38.5")
+    assert [one.loinc for one in reports(raw)[0].observations] == ["718-7", "718-7"], (
+        "only where the profile says that such a note is one"
+    )
+
+
+NAMES = {
+    "HL7's way": ('<PT.name V="Test^Anna^M"/>', ("Test", "Anna")),
+    "in its parts (Nova, HemoScreen, GeneXpert)": (
+        '<PT.name V="Anna Test"><FAM V="Test"/><GIV V="Anna"/></PT.name>',
+        ("Test", "Anna"),
+    ),
+    "the given name alone": ('<PT.name V="Anna"><GIV V="Anna"/></PT.name>', ("", "Anna")),
+    "one text": ('<PT.name V=" Anna Test "/>', ("Anna Test", "")),
+    "none": ("", ("", "")),
+}
+
+
+@pytest.mark.parametrize(("about", "expected"), NAMES.values(), ids=NAMES.keys())
+def test_a_patients_name(about: str, expected: tuple[str, str]) -> None:
+    (report,) = reports(document(service(about=about)))
+    assert (report.given.family_name, report.given.given_name) == expected
+
+
+HELLOS = {
+    "one field for all three (DCA Vantage)": ('<DEV.device_id V="SIEM^DCA Vantage^S1"/>', ("SIEM", "DCA Vantage", "S1")),
+    "with & in the vendor's field (CoaguChek)": (
+        '<DEV.vendor_id V="Roche&amp;CoaguChekXSPlus&amp;UP1"/>',
+        ("Roche", "CoaguChekXSPlus", "UP1"),
+    ),
+    "each in its own": (
+        '<DEV.device_id V="PIX^HemoScreen^1"/><DEV.vendor_id V="PIX"/><DEV.device_name V="HS"/><DEV.serial_id V="0001-HS"/>',
+        ("PIX", "HemoScreen", "0001-HS"),
+    ),
+    "a device's address is no model (Sofia)": (
+        '<DEV.device_id V="00:06:66"/><DEV.serial_id V="10387"/><DEV.manufacturer_name V="QUIDEL"/><DEV.device_name V="Sofia"/>',
+        ("QUIDEL", "Sofia", "10387"),
+    ),
+    "a place is no model (Nova)": (
+        '<DEV.device_id V="">MGH^ICU</DEV.device_id><DEV.vendor_id V="NOVABIO"/><DEV.model_id V="StatStrip"/><DEV.serial_id V="06"/>',
+        ("NOVABIO", "StatStrip", "06"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("hello", "expected"), HELLOS.values(), ids=HELLOS.keys())
+def test_who_the_device_is(hello: str, expected: tuple[str, str, str]) -> None:
+    context: Context[Any] = DRIVER.context(DeviceIdentity(id="POCT-1"), DRIVER.options(), wall=lambda _: NOON)
+    host = context.codec()
+    _, message = host.receive(f"<HEL.R01><HDR/><DEV>{hello}</DEV></HEL.R01>{document(service())}".encode(), 0.0)
+    (report,) = DRIVER.interpret(message, context)  # type: ignore[arg-type]
+    assert (report.device.maker, report.device.model, report.device.serial) == expected
+
+
+def test_two_patients_in_one_service_are_two_reports() -> None:
+    two = (
+        '<SVC><SVC.role_cd V="OBS"/><SVC.observation_dttm V="2026-11-21T12:59:00"/>'
+        f'<PT><PT.patient_id V="SYN-1"/><OBS>{GLUCOSE}</OBS></PT>'
+        f'<PT><PT.patient_id V="SYN-2"/><OBS>{GLUCOSE.replace("5.4", "9.9")}</OBS></PT><OPR><OPR.operator_id V="OP"/></OPR></SVC>'
+    )
+    found = {one.given.patient_id: (one.observations[0].value, one.given.operator) for one in reports(document(two))}
+    assert found == {"SYN-1": ("5.4", "OP"), "SYN-2": ("9.9", "OP")}
+
+
+def test_results_without_a_service_are_kept_all_the_same() -> None:
+    (report,) = reports(document(f'<PT><PT.patient_id V="SYN-1"/><OBS>{GLUCOSE}</OBS></PT>'))
+    assert (report.given.patient_id, report.observations[0].value) == ("SYN-1", "5.4")
+
+
+def test_the_specimens_number_and_the_devices_own() -> None:
+    (report,) = reports(document(service(beside='<SVC.sequence_nbr V="77"/><SPC><SPC.specimen_id V="SYN-4711" SN="X"/></SPC>')))
+    assert report.specimen is not None
+    assert (report.specimen.id, report.specimen.instrument_id) == ("SYN-4711", "77")
+
+
+def test_who_released_it_what_a_maker_adds_and_a_number_that_is_nobodys() -> None:
+    beside = (
+        '<OPR><OPR.operator_id V="OP1^SUP2"/></OPR>'
+        '<RSN><RSN.apoc_prompt V="PT Temp F"/><RSN.apoc_content V="101.2"/></RSN><XYZ><XYZ.a V="1"/></XYZ>'
+    )
+    (report,) = reports(document(service(beside=beside).replace("SYN-1", "UNKNOWN")), nobody=("UNKNOWN",))
+    assert (report.given.operator, report.given.patient_id) == ("OP1", "")
+    assert report.notes == ("released by SUP2", "PT Temp F: 101.2", "XYZ: 1")
+
+
+@pytest.mark.parametrize("role", ["LQC", "EQC", "PRF", "CAL", "CVR", "QC"])
+def test_roles_that_are_no_patients(role: str) -> None:
+    assert [one.category for one in reports(document(service(role=role)))] == [Category.QC]
 
 
 def test_a_loinc_of_the_device_counts_when_its_check_digit_is_right_and_its_unit_fits() -> None:
@@ -189,10 +305,19 @@ def test_each_service_is_a_report() -> None:
 
 
 def test_events_and_makers_own_messages_are_kept_as_events() -> None:
-    event = '<EVT><EVT.description V="Door open"/><EVT.event_dttm V="2026-11-21T12:00:00Z"/><EVT.severity_cd V="W"/></EVT>'
+    event = (
+        '<EVT><EVT.description V="Door open">TY=MT</EVT.description><EVT.event_dttm V="2026-11-21T12:00:00Z"/><EVT.severity_cd V="W"/>'
+        '<EVT.number V="12"/><OPR><OPR.operator_id V="OP1"/></OPR></EVT>'
+    )
     door, own = reports(document(event, type_="EVS.R01"), document("<LOT/>", type_="NOVA.ANALYZER_STATE"))
     assert [one.category for one in (door, own)] == [Category.EVENTS, Category.EVENTS]
-    assert (door.observations[0].value, door.observations[0].flags) == ("Door open", ("W",))
+    (seen,) = door.observations
+    assert (seen.value, seen.flags, seen.operator, seen.notes) == (
+        "Door open",
+        ("W",),
+        "OP1",
+        ("description: TY=MT", "number: 12"),
+    )
     assert own.observations[0].vendor_code == "NOVA.ANALYZER_STATE"
 
 
