@@ -32,6 +32,7 @@ from gateway.settings.destinations import DESTINATIONS, AnyDestination, Name
 from gateway.settings.disk import DiskSettings
 from gateway.settings.metrics import MetricsSettings
 from gateway.settings.orders import OrderSettings
+from gateway.settings.unknown import UnknownSettings
 
 DEFAULT_PATH = Path("/etc/wardlink/wardlink.toml")
 SIZE_MAX = 4 * 1024 * 1024
@@ -80,6 +81,8 @@ class GatewayConfig(Settings):
     """The Prometheus endpoint; none without this table."""
     orders: OrderSettings | None = None
     """Where laboratory systems send orders; none are taken without this table (docs/orders.md)."""
+    unknown: UnknownSettings | None = None
+    """Where devices that nobody configured may call; without this table they are turned away (docs/unknown.md)."""
 
 
 class LocationConfig(Settings):

@@ -14,8 +14,8 @@ from typing import Any
 from gateway.errors import ConfigError, WardlinkError
 
 NAME = "control.sock"
-LINE_MAX = 512
-"""Bytes of a request: a word, what belongs to it (who asks, an id), a line end."""
+LINE_MAX = 8192
+"""Bytes of a request: a word, what belongs to it (who asks, an id, the path of a site's profile), a line end."""
 ANSWER_MAX = 16 * 1024 * 1024
 """Bytes of an answer: the last values of a thousand devices."""
 TIMEOUT_S = 5.0

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway import __version__, control, logs
+from gateway.acquire.quarantine import Quarantine
 from gateway.acquire.status import DeviceStatus, State
 from gateway.acquire.supervisor import Supervisor
 from gateway.boot import Start
@@ -38,6 +39,8 @@ from gateway.routes import Routes
 from gateway.store import overview
 from gateway.store.journal import Journal
 from gateway.store.watch import Watch
+from gateway.unknown import desk
+from gateway.unknown.book import Book as UnknownBook
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,8 @@ class Service:
         self._routes: Routes
         self._supervisor: Supervisor
         self._orders: Book
+        self._unknown: UnknownBook
+        self._quarantine: Quarantine
         self._changeover: Changeover
         self._rates = Rates(self._counted)
 
@@ -92,6 +97,7 @@ class Service:
             Chore("rates", self._rates.run),
             Chore("metrics", self._serve_metrics, frozenset({"gateway.metrics"})),
             Chore("orders", self._take_orders, frozenset({"gateway.orders"})),
+            Chore("unknown devices", self._take_unknown, frozenset({"gateway.unknown"})),
             Chore("configuration", self.reloader.run),
         )
 
@@ -101,6 +107,7 @@ class Service:
             "status": lambda _rest: self.status(),
             "reload": lambda by: self.reloader.request(by or "control socket"),
             "configuration": self._configuration,
+            "unknown": self._decide_unknown,
         }
 
     async def status(self) -> dict[str, Any]:
@@ -121,6 +128,7 @@ class Service:
             "room": self._watch.status(),
             "disk": process.disk(self.settings.gateway.data),
             "process": process.figures(),
+            "unknown": self._quarantine.status(),
         }
 
     async def _build(self, stack: AsyncExitStack) -> None:
@@ -140,6 +148,8 @@ class Service:
         self._routes = Routes(self._crew)
         stack.push_async_callback(self._routes.close)
         self._orders = Book(self._journal)
+        self._unknown = UnknownBook(self._journal, own.unknown)
+        self._quarantine = Quarantine(self._unknown)
         self._supervisor = Supervisor(self._journal, orders=self._orders, lists=Rolls(self._journal))
         stack.push_async_callback(self._supervisor.close)
         self._changeover = Changeover(self._journal, self._routes, self._supervisor)
@@ -180,6 +190,14 @@ class Service:
     async def _take_orders(self) -> None:
         await Door(self._orders.carry_out, lambda: datetime.now(UTC)).run(self.settings.gateway.orders)
 
+    async def _take_unknown(self) -> None:
+        settings = self.settings.gateway.unknown
+        self._unknown.use(settings)
+        await self._quarantine.run(settings)
+
+    async def _decide_unknown(self, request: str) -> dict[str, Any]:
+        return await desk.carry_out(request, self._journal, self.settings, self._quarantine)
+
     def _counted(self) -> dict[str, int]:
         """What rates are made of."""
         return {f"device {one.device_id}": one.reports for one in self._supervisor.statuses.values()}
@@ -202,6 +220,7 @@ class Service:
             try:
                 await self._journal.prune(datetime.now(UTC) - timedelta(days=self.settings.gateway.keep_days))
                 await self._orders.forget()
+                await self._unknown.forget(self.settings.gateway.keep_days)
             except StoreError as error:
                 log.warning("old reports and orders could not be forgotten: %s", error)
             await asyncio.sleep(PRUNE_S)

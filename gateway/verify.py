@@ -24,6 +24,7 @@ def take_over(found: config.Config) -> Callable[[], None]:
     """`verify`; the answer puts the terms back that were loaded before."""
     undo = _site_terms(found)  # before any driver is imported: its codes may be the site's
     problems = [line for index, device in enumerate(found.device) for line in _problems(found, index, device)]
+    problems += _doors(found)
     if problems:
         undo()
         raise ConfigError("\n".join(problems))
@@ -38,6 +39,19 @@ def warnings(found: config.Config) -> Iterator[str]:
     taken = {category for destination in found.destination for category in destination.takes}
     if found.device and not taken:
         yield "no destination takes anything: readings are kept, and sent nowhere"
+
+
+def _doors(found: config.Config) -> Iterator[str]:
+    """Where unknown devices call must be a link, and no device's own line."""
+    links = {device.link: device.id for device in found.device if not device.link.startswith("tcp-listen://")}
+    for index, text in enumerate(found.gateway.unknown.listen if found.gateway.unknown else ()):
+        where = ("gateway", "unknown", "listen", index)
+        if text in links:
+            yield found.problem(where, f"got {text!r}, which is the line of {links[text]}; expected one without a device")
+        try:
+            parse_link(text)
+        except ConfigError as error:
+            yield found.problem(where, str(error))
 
 
 def _site_terms(found: config.Config) -> Callable[[], None]:

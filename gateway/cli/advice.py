@@ -42,8 +42,28 @@ def findings(status: _Doc, now: datetime) -> list[Finding]:
         *(one for device in status.get("devices", ()) for one in _device(device, now)),
         *_destinations(status, now),
         *_kept(status["journal"]),
+        *_unknown(status),
     ]
     return sorted(found, key=lambda one: not one.urgent)
+
+
+def _unknown(status: _Doc) -> Iterator[Finding]:
+    """Devices that nobody configured: what waits for a decision, what was refused, doors that are shut."""
+    for one in status["journal"].get("unknown", ()):
+        name = f"unknown device {one['id']} ({one['says'] or one['protocol']} at {one['address']})"
+        if not one["balanced"]:
+            yield Finding(f"{name}: its messages do not add up", "a fault of the gateway: `wardlink account`; report it")
+        if one["status"] == "assigned" and one["quarantined"]:
+            do = f"put its [[device]] in the configuration, then `wardlink unknown assign {one['id']} --device {one['device']}`"
+            yield Finding(f"{name} was assigned to {one['device']}, and has sent {one['quarantined']} more since", do)
+        elif one["status"] == "open":
+            do = f"`wardlink unknown show {one['id']}` says what it is, then assign or dismiss it"
+            yield Finding(f"{name}: what it sent is kept ({one['quarantined']}), and sent nowhere", do)
+        if one["refused"] and one["status"] != "dismissed":
+            yield Finding(f"{name}: {one['refused']} messages REFUSED, its room is full", "assign or dismiss it; it keeps them")
+    for door, state in (status.get("unknown") or {}).get("doors", {}).items():
+        if not state.startswith(("listening", "opening", "/")):
+            yield Finding(f"unknown devices cannot call at {door}: {state}", "mend `gateway.unknown.listen`", urgent=False)
 
 
 def _statement(lines: list[_Doc]) -> Iterator[Finding]:

@@ -83,6 +83,7 @@ def _lines(found: dict[str, Any], now: datetime) -> Iterator[str]:
         heads = ("DESTINATION", "WAITING", "OLDEST", "HELD", "PARKED", "LAST ACK", "ACK p50/p99")
         yield from _table(heads, _destinations(found, now), "lrrrrrl")
     yield from _receivers(found, now)
+    yield from _strangers(found)
     yield from _room(found)
     yield from _advice(found["findings"])
 
@@ -149,6 +150,20 @@ def _receivers(found: dict[str, Any], now: datetime) -> Iterator[str]:
             parts += [f"{its['late']} sent late"] if its.get("late") else []
         gone = _gone(found["journal"]["account"], one["id"])
         yield from _wrapped(f"{one['id']}: {'; '.join(parts)}{f'; dropped: {gone}' if gone != '-' else ''}")
+
+
+def _strangers(found: dict[str, Any]) -> Iterator[str]:
+    """Devices that nobody configured, in a line: each that waits for a person is told of below."""
+    told = found["journal"].get("unknown", ())
+    live = found.get("unknown") or {}
+    if told or live.get("doors"):
+        kept = sum(one["quarantined"] for one in told)
+        waiting = sum(one["status"] == "open" for one in told)
+        doors = ", ".join(f"{door} {state}" for door, state in live.get("doors", {}).items() if not state.startswith("listening"))
+        refused = counts(live.get("refused", {}))
+        parts = [f"{waiting} wait for a person, {kept} messages quarantined", f"{live.get('connections', 0)} connected"]
+        parts += [f"refused: {refused}"] if refused != "-" else []
+        yield from _wrapped(f"unknown devices: {'; '.join([*parts, *([doors] if doors else [])])}")
 
 
 def _days(certificate: dict[str, Any], now: datetime) -> int:

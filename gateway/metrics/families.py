@@ -14,7 +14,13 @@ _Doc = Mapping[str, Any]
 
 def families(status: _Doc, now: datetime) -> list[Family]:
     """All of them; `status` as the control socket gives it, `now` for ages."""
-    return [*_devices(status["devices"], now), *_destinations(status, now), *_journal(status), *_process(status)]
+    return [
+        *_devices(status["devices"], now),
+        *_destinations(status, now),
+        *_journal(status),
+        *_unknown(status),
+        *_process(status),
+    ]
 
 
 def _devices(devices: Iterable[_Doc], now: datetime) -> list[Family]:
@@ -46,6 +52,21 @@ def _devices(devices: Iterable[_Doc], now: datetime) -> list[Family]:
         ),
         family("unmapped_codes", "gauge", "Different codes without a term.", lambda one: _length(one.get("unmapped"))),
     ]
+
+
+def _unknown(status: _Doc) -> list[Family]:
+    """Devices that nobody configured, by what was decided; never by what they call themselves."""
+    told = status["journal"].get("unknown", ())
+    devices = Family("wardlink_unknown_devices", "gauge", "Devices that nobody configured, by what a person decided.")
+    messages = Family("wardlink_unknown_messages", "gauge", "Messages of unknown devices, by what became of them.")
+    for state in ("open", "assigned", "dismissed"):
+        devices.add(sum(one["status"] == state for one in told), status=state)
+    for fate in ("received", "quarantined", "assigned", "dismissed", "lost", "refused"):
+        messages.add(sum(one[fate] for one in told), fate=fate)
+    live = status.get("unknown") or {}
+    open_ = Family("wardlink_unknown_connections", "gauge", "Connections of unknown devices.")
+    open_.add(live.get("connections", 0))
+    return [devices, messages, open_]
 
 
 def _states(devices: Iterable[_Doc]) -> Family:

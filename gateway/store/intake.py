@@ -74,6 +74,11 @@ def keep_incomplete(tx: Transaction, device: str, raw: bytes, at: datetime, reas
     tx.conn.execute("DELETE FROM fragments WHERE device = ?", (device,))
 
 
+def keep_evidence(tx: Transaction, device: str, raw: bytes, at: datetime, reason: str) -> None:
+    """Store what came to nothing, beside a transmission of the device that may be under way."""
+    tx.conn.execute(_INCOMPLETE, (device, to_text(at), tx.now, reason, raw))
+
+
 def close_interrupted(tx: Transaction) -> list[str]:
     """After a start: what the former run left under way is incomplete now; the devices concerned."""
     devices = [device for (device,) in tx.conn.execute("SELECT DISTINCT device FROM fragments ORDER BY device").fetchall()]

@@ -92,15 +92,27 @@ class Journal:
             raise
         return cls(folder, reserve, handle, found)
 
-    async def keep(self, reports: Sequence[Report], *, device_id: str, ends_transmission: bool = False) -> list[int | None]:
+    async def keep(
+        self,
+        reports: Sequence[Report],
+        *,
+        device_id: str,
+        ends_transmission: bool = False,
+        act: Callable[[Transaction], object] | None = None,
+    ) -> list[int | None]:
         """Make reports durable, together; their ids, None for a repeat (same device and identity are stored once).
 
-        `ends_transmission` drops the device's fragments in the same transaction: the reports hold them now.
+        `ends_transmission` drops the device's fragments in the same transaction: the reports hold them now. `act`: what else
+        belongs to it; when it raises, nothing is kept.
         """
         rows = [intake.row(report, device_id) for report in reports]
-        ids = await self._writer.submit(
-            lambda tx: self._keep(tx, rows, device_id, ends_transmission=ends_transmission), intake=True
-        )
+
+        def apply(tx: Transaction) -> list[int | None]:
+            if act is not None:
+                act(tx)
+            return self._keep(tx, rows, device_id, ends_transmission=ends_transmission)
+
+        ids = await self._writer.submit(apply, intake=True)
         self._tell()
         return ids
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from gateway.model import Caller
 from gateway.store import audit, checksums
@@ -76,6 +77,29 @@ class Peer:
     def balanced(self) -> bool:
         """Whether everything that was taken from it is accounted for."""
         return self.received == self.quarantined + self.assigned + self.dismissed + self.lost
+
+    def as_json(self) -> dict[str, Any]:
+        """For status, metrics and scripts; never what it sent."""
+        return {
+            "id": self.id,
+            "address": self.caller.address,
+            "door": self.caller.door,
+            "protocol": self.caller.protocol,
+            "says": self.caller.says,
+            "status": self.status,
+            "device": self.device,
+            "reason": self.reason,
+            "first_at": self.first_at,
+            "last_at": self.last_at,
+            "received": self.received,
+            "quarantined": self.quarantined,
+            "assigned": self.assigned,
+            "dismissed": self.dismissed,
+            "lost": self.lost,
+            "refused": self.refused,
+            "bytes": self.bytes,
+            "balanced": self.balanced,
+        }
 
 
 @dataclass(frozen=True, slots=True)

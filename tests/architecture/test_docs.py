@@ -21,6 +21,7 @@ from gateway.settings.disk import DiskSettings
 from gateway.settings.dispatch import DispatchSettings
 from gateway.settings.metrics import MetricsSettings
 from gateway.settings.orders import OrderSettings
+from gateway.settings.unknown import UnknownSettings
 from gateway.verify import verify
 
 ROOT = Path(__file__).parents[2]
@@ -224,6 +225,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "### disk": DiskSettings,
     "### metrics": MetricsSettings,
     "### orders": OrderSettings,
+    "### unknown": UnknownSettings,
     "## [[device]]": config.DeviceConfig,
     "### location": config.LocationConfig,
     "## [[association]]": config.AssociationConfig,

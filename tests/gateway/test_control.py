@@ -61,7 +61,7 @@ async def test_an_endless_request_is_cut_off(tmp_path: Path) -> None:
     server = await control.serve(tmp_path, {"status": answer(1)})
     async with server:
         reader, writer = await asyncio.open_unix_connection(str(tmp_path / control.NAME))
-        writer.write(b"x" * 4096)
+        writer.write(b"x" * (control.LINE_MAX + 4096))
         await writer.drain()
         with contextlib.suppress(ConnectionResetError):
             assert b"expected" not in await asyncio.wait_for(reader.read(), 5)

@@ -76,6 +76,11 @@ class ListenLink:
         return self._spec.allow
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, as they were said."""
+        return self._spec.host, self._spec.port
+
+    @property
     def port(self) -> int:
         """The port in use, once open."""
         assert self._port is not None
