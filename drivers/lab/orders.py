@@ -1,6 +1,6 @@
 r"""Host query and worklists over ASTM: what a Q record asks for, and the records that tell an analyzer its orders.
 
-    H|\^&|||analyzer …                                H|\^&|<id>||<its H.10>|||||<its H.5>||P|<its H.13>|<time>
+    H|\^&|<id>||analyzer … |<time>                   H|\^&|<id>||<its H.10>|||||<its H.5>||P|<its H.13>|<time>
     Q|1|^SYN-1||ALL||||||||O                 ──▶       P|1|<patient>|||<name>||<birth>|<sex>
     L|1|N                                              O|1|SYN-1||^^^GLU\^^^NA|R||||||N||||…||Q
                                                        L|1|F        without an order: only H and L|1|I
@@ -114,17 +114,17 @@ class _Reply:
                 yield self._request(number, group[0], part, self._report_type(), urgent)
 
     def _head(self) -> list[Field]:
-        """The analyzer's own header the other way round, with an id that no other message has."""
+        """The analyzer's own header the other way round; with an id of its own and the time where the analyzer's has them."""
         fields: list[Field] = [""] * _H_FIELDS
         head = self._header
         _put(fields, 1, "H")
-        _put(fields, 3, f"{self._at:%Y%m%d%H%M%S%f}")
+        _put(fields, 3, f"{self._at:%Y%m%d%H%M%S%f}" if head is None or head.field(3).strip() else "")
         _put(fields, 5, (head.components(10) if head else ()) or "wardlink")
         _put(fields, 10, head.components(5) if head else "")
         _put(fields, 11, self._own.meaning)
-        _put(fields, 12, "P")
+        _put(fields, 12, self._own.processing)
         _put(fields, 13, (head.component(13, 1) if head else "") or "LIS2-A2")
-        _put(fields, 14, self._time(self._at))
+        _put(fields, 14, self._time(self._at) if head is None or head.field(14).strip() else "")
         return fields
 
     def _refusal(self, query: Record) -> list[Field]:
@@ -146,11 +146,19 @@ class _Reply:
             _put(fields, 9, order.patient.sex)
         return fields
 
+    def _test_ids(self, before: tuple[str, ...], tests: Sequence[str]) -> list[tuple[str, ...]]:
+        """O.5: each test behind empty components; or as the profile says, the others without them (VITROS)."""
+        if not self._own.test_form:
+            return [(*before, test, *self._own.behind_code) for test in tests]
+        first, other = self._own.test_form
+        return [(*before, first.format(test)) if n == 0 else (other.format(test),) for n, test in enumerate(tests)]
+
     def _name(self, patient: Subject) -> tuple[str, ...]:
-        """P.6 with the names in the components where the analyzer itself has them."""
+        """P.6 with the names in the components where the analyzer itself has them; nothing behind the last one."""
         at = {_component_of_name(self._options.family_name, 1): patient.family_name}
         at[_component_of_name(self._options.given_name, 2)] = patient.given_name
-        return tuple(at.get(n, "") for n in range(1, max(at) + 1))
+        last = max((n for n, name in at.items() if name), default=0)
+        return tuple(at.get(n, "") for n in range(1, last + 1))
 
     def _request(self, n: int, order: WorkOrder, tests: list[str], report_type: str, priority: str = "R") -> list[Field]:
         fields: list[Field] = [""] * _O_FIELDS
@@ -161,7 +169,7 @@ class _Reply:
         for place, components in self._own.echo.items():
             if echoed := self._echo(order.specimen, components):
                 _put(fields, int(place[2:]), echoed)
-        _put(fields, 5, [(*before, test, *self._own.behind_code) for test in tests])
+        _put(fields, 5, self._test_ids(before, tests))
         _put(fields, 6, priority)
         _put(fields, 7, self._time(order.ordered_at))
         _put(fields, 8, self._time(order.collected_at))

@@ -75,11 +75,31 @@ def test_results_ask_for_nothing_and_a_profile_may_forbid_answers(talk: Any) -> 
 
 def test_the_answer_names_the_tests_and_who_is_who(talk: Any) -> None:
     assert talk().answer([ORDER], "Q|1|^SYN-1||ALL||||||||O") == [
-        "H|\\^&|20261121080000123456||GW|||||XN^1||P|1394-97|20261121080000",
+        "H|\\^&|||GW|||||XN^1||P|1394-97|20261121080000",
         "P|1|SYN-7|||Patient^Test||19700101|F",
         "O|1|SYN-1||^^^GLU\\^^^NA|R||||||N||||Serum||||||||||Q",
         "L|1|F",
     ]
+
+
+HEADERS = {
+    "neither (cobas e 411)": ("H|\\^&|||cobas-e411^1|||||host|TSREQ^REAL|P|1", "H|\\^&|||host|||||cobas-e411^1||P|1"),
+    "a time (Access)": ("H|\\^&|||ACCESS^1|||||LIS||P|1|20260101120000", "H|\\^&|||LIS|||||ACCESS^1||P|1|20261121080000"),
+    "both (GeneXpert)": (
+        "H|\\^&|URM-1||GX^1|||||LIS||P|1394-97|20260101120000",
+        "H|\\^&|20261121080000123456||LIS|||||GX^1||P|1394-97|20261121080000",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "told"), HEADERS.values(), ids=HEADERS.keys())
+def test_the_answers_header_has_an_id_and_a_time_where_the_analyzers_has_them(asked: str, told: str, talk: Any) -> None:
+    assert talk().answer([ORDER], asked, "Q|1|^SYN-1||ALL")[0] == told
+
+
+def test_a_patient_without_a_name_has_no_empty_components(talk: Any) -> None:
+    nameless = replace(ORDER, patient=Subject(patient_id="SYN-7"))
+    assert talk().answer([nameless], "Q|1|^SYN-1||ALL")[1] == "P|1|SYN-7"
 
 
 def test_without_an_order_there_is_no_information(talk: Any) -> None:
