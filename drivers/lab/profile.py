@@ -54,6 +54,7 @@ class LinkOptions(Options):
     lf_separates: bool = _LINE.lf_separates
     close_ends: bool = _LINE.close_ends
     needs_terminator: bool = _LINE.needs_terminator
+    ack_stx: bool = _LINE.ack_stx
     ack_eot: bool = _LINE.ack_eot
     ack_records: bool = _LINE.ack_records
     enq_restarts: bool = _LINE.enq_restarts
@@ -63,6 +64,10 @@ class LinkOptions(Options):
 
 
 _SENDING = SendProfile()
+
+
+TestForm = Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")]
+"""A text with {} where the test's code goes."""
 
 
 class OrderOptions(Options):
@@ -85,6 +90,8 @@ class OrderOptions(Options):
     behind_code: tuple[str, ...] = ()
     specimens: dict[str, str] = Field(default_factory=dict)
     meaning: tuple[str, ...] = ()
+    processing: Annotated[str, Field(pattern="^[A-Z]{1,3}$")] = "P"
+    test_form: tuple[TestForm, TestForm] | None = None
     end: Annotated[str, Field(pattern="^[FN]$")] = "F"
     none: Annotated[str, Field(pattern="^[XYZ]?$")] = ""
     frames: Frames = _SENDING.frames

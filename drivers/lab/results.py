@@ -143,8 +143,8 @@ def _digits(text: str) -> str:
 
 
 def somebody(text: str, options: AstmOptions) -> str:
-    """A person's name or number; nothing where the text is the profile's word for nobody."""
-    return "" if text in options.nobody else text
+    """A person's name or number; nothing where the text is the profile's word for nobody, or a time in the wrong field."""
+    return "" if text in options.nobody or device_time(text) else text
 
 
 def _name(record: Record, options: AstmOptions) -> str:
@@ -154,12 +154,13 @@ def _name(record: Record, options: AstmOptions) -> str:
 
 def _meaning(scope: Scope, code: str, rest: str, device_loinc: str, options: AstmOptions) -> Meaning:
     """What code and unit mean. "10^9/L" is a unit although it has a component delimiter; Celltac's `10e3/uL^9^1` is a unit with
-    its width and decimals; a number that is a logarithm is in the logarithm of the unit that the device writes.
+    its width and decimals; "[uIU/mL]" (Maglumi) one in brackets; a number that is a logarithm is in the logarithm of the unit that the device writes.
     """
     record = scope["R"]
     parts = record.components(5)
     mark = record.delimiters.component
     units = [record.field(5).strip(), *(mark.join(parts[:n]).strip() for n in range(min(len(parts), UNIT_PARTS_MAX) - 1, 0, -1))]
+    units += [unit[1:-1] for unit in units if unit[:1] == "[" and unit[-1:] == "]"]
     claims = (device_loinc,) if device_loinc else ()
     logarithm = rest.rpartition("^")[2] in options.logarithms
     known = [f"log {unit}" for unit in units if unit] if logarithm else units

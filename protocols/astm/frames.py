@@ -91,7 +91,8 @@ class Scanner:
     """Takes bytes in any split, yields what they complete.
 
     The conversation tells it two things: `transfer`, whether a sender may be in the middle of a frame, and `bare`, whether
-    records may come without frames. `undecided` tells that silence would complete something.
+    records may come without frames. `undecided` tells that silence would complete something; `alone`, that an STX came and for a
+    while nothing behind it, of an analyzer that waits for an ACK of it.
     """
 
     def __init__(self, profile: LinkProfile) -> None:
@@ -110,6 +111,7 @@ class Scanner:
         self._buffer.clear()
         self._pos = self._scan = self._line = 0
         self._in_bare = self._had_bare = self._waiting = False
+        self.alone = False
         self.undecided = self.transfer = False
         self.bare = self._profile.mode != "framed"
 
@@ -200,6 +202,10 @@ class Scanner:
             self._advance(size)
             return None
         self._scan = size
+        if self._profile.ack_stx and size == self._pos + 1 and not self.alone:
+            self.alone = level == QUIET
+            self._wait(undecided=not self.alone)
+            return None
         self._wait()
         return None
 
@@ -382,6 +388,7 @@ class Scanner:
 
     def _advance(self, to: int) -> None:
         self._pos = self._scan = to
+        self.alone = False
 
     def _wait(self, *, undecided: bool = False) -> None:
         self._waiting = True

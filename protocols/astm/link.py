@@ -103,6 +103,7 @@ class Receiver:
         self._now = max(self._now, now)
         if self._scanner.undecided and now >= self._heard_at + self._profile.quiet_s:
             events += self._events(frames.QUIET)
+            self._out += _ACK if self._scanner.alone and self._transfer else b""
         waiting = not self._replies and (self._transfer or self._scanner.pending)
         if waiting and now >= self._heard_at + self._profile.silence_s:
             was_transfer = self._transfer

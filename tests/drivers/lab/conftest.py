@@ -32,12 +32,12 @@ class Analyzer:
             profile=profile,
         )
 
-    def hear(self, wire: bytes, chunk: int = 0) -> list[Report]:
-        """The reports of a device's bytes, all at once or `chunk` bytes a read; every frame is confirmed at once."""
+    def hear(self, wire: bytes | Sequence[bytes], chunk: int = 0) -> list[Report]:
+        """The reports of a device's bytes, all at once, `chunk` bytes a read, or the reads given; every frame is confirmed at once."""
         line = DRIVER.codec(self.options)
         line.start(0.0)
-        size = chunk or len(wire) or 1
-        events = [event for at in range(0, len(wire), size) for event in self._read(line, wire[at : at + size])]
+        reads = _cut(wire, chunk) if isinstance(wire, bytes) else wire
+        events = [event for data in reads for event in self._read(line, data)]
         events += line.end(1.0)
         return [report for event in events if isinstance(event, Message) for report in DRIVER.interpret(event, self.context)]
 
@@ -55,6 +55,11 @@ class Analyzer:
         if not records[0].startswith("H"):
             lines = ("H|\\^&|||Analyzer", *records)
         return self.hear("".join(f"{line}\r" for line in (*lines, "L|1|N")).encode())
+
+
+def _cut(wire: bytes, chunk: int) -> list[bytes]:
+    size = chunk or len(wire) or 1
+    return [wire[at : at + size] for at in range(0, len(wire), size)]
 
 
 @pytest.fixture
