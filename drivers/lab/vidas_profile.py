@@ -33,10 +33,15 @@ class BciLinkOptions(Options):
     """The switches of the line: the fields of protocols.vendor.vidas.BciProfile, which explains them."""
 
     framing: Framing = _LINE.framing
+    """Which protocol carries the texts: bci, astm, or auto, by the bytes."""
     checksum: Checksum = _LINE.checksum
+    """required; if-present: a message without one is heard; none: never looked at."""
     message_max: int = Field(default=_LINE.message_max, ge=1024)
+    """Bytes of a message."""
     silence_s: float = Field(default=_LINE.silence_s, gt=0)
+    """Seconds of silence after which half a message is given up."""
     reply_s: float = Field(default=_LINE.reply_s, gt=0)
+    """Seconds after which an acknowledgement comes too late."""
 
     def line_profile(self) -> BciProfile:
         """The same in the protocol's own words."""
@@ -53,22 +58,38 @@ class VidasOptions(Options):
     """One instrument."""
 
     maker: str = "bioMérieux"
+    """The maker: for the terms and the device's name."""
     models: tuple[str, ...] = ()
+    """The models that it is for."""
     evidence: Literal["capture", "document", "general"] = "general"
+    """How it is known: capture (real bytes), document (the maker's words), general (assumed)."""
     source: str = ""
+    """From what."""
 
     link: BciLinkOptions = BciLinkOptions()
+    """The switches of the line."""
     date: Literal["auto", "MDY", "DMY", "YMD"] = "auto"
+    """MDY, DMY, YMD; auto: by what is above twelve, else by the length of the year. A year in front is always one."""
     analytes: dict[str, AnalyteOptions] = Field(default_factory=dict)
+    """A table a code: what the profile knows of it."""
     units: dict[str, Unit] = UNITS
+    """The device's unit → UCUM, before the terms are asked; "" says that it is no unit."""
     flags: dict[str, str] = Field(default_factory=dict)
+    """Category of an antibiotic → flag."""
     specimen: str = ""
+    """What was examined when the device does not say."""
     status: Letter = "R"
+    """OBX-11 of every result."""
     doubtful: Pattern = "(?!valid$).+"
+    """A regular expression: states of calibration that make a value questionable."""
     decimal_comma: bool = False
+    """"1,234" is 1.234; what can only be a decimal is one anyway."""
     absent: tuple[Absent, ...] = STANDARD_ABSENT
+    """Ways to write that there is no value: a regular expression, and why."""
     failed: Pattern = STANDARD_FAILED
+    """A regular expression for words that stand for a result that could not be obtained: status X."""
     control_ids: Pattern = CONTROLS
+    """A regular expression: names of samples and tests that are no patient's."""
 
     @cached_property
     def reading(self) -> Reading:
