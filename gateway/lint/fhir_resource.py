@@ -16,12 +16,18 @@ _STATUSES: Final = {
     ("DeviceMetric", "operationalStatus"): "on off standby entered-in-error",
     ("DeviceMetric", "category"): "measurement setting calculation unspecified",
     ("DeviceMetric", "color"): "black red green yellow blue magenta cyan white",
+    ("ServiceRequest", "status"): "draft active on-hold revoked completed entered-in-error unknown",
+    ("ServiceRequest", "intent"): "proposal plan directive order original-order reflex-order filler-order instance-order option",
+    ("ServiceRequest", "priority"): "routine urgent asap stat",
+    ("Substance", "status"): "active inactive entered-in-error",
     ("Specimen", "status"): "available unavailable unsatisfactory entered-in-error",
     ("Patient", "gender"): "male female other unknown",
     ("Bundle", "type"): "document message transaction transaction-response batch batch-response history searchset collection",
 }
 """Required bindings, which fhir.resources does not check."""
-_IDENTIFIED: Final = frozenset({"Observation", "Device", "DeviceMetric", "Patient", "Specimen", "DiagnosticReport"})
+_IDENTIFIED: Final = frozenset(
+    {"Observation", "Device", "DeviceMetric", "Patient", "ServiceRequest", "Specimen", "Substance", "DiagnosticReport"}
+)
 _BLOOD_PRESSURE: Final = ("8480-6", "8462-4")
 _VITAL: Final = "vital-signs"
 

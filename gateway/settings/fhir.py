@@ -77,8 +77,12 @@ class FhirMessageSettings(Settings):
     """Identifier system of the resources that the gateway makes. Empty: urn:x-wardlink:gateway: and its EUI-64."""
     specimen_system: Uri = ""
     """System of the specimen's number (accession identifier). Empty: none is claimed."""
+    service_request: Literal["create", "search", "identifier"] = "create"
+    """How a Bundle points at the order that a report answers, where the device repeats its number. `create`: a ServiceRequest
+    that is made only where none with the number exists; `search`: a conditional reference; `identifier`: a logical one, which is
+    also what goes where no patient is known."""
     order_system: Uri = ""
-    """System of the placer's order number. Empty: none is claimed."""
+    """System of the placer's order number. Empty: one of this gateway's own with a ServiceRequest, else none is claimed."""
     convert: Annotated[Mapping[str, Unit], Field(max_length=500)] = {}
     """Units this receiver wants: REFID or LOINC = UCUM unit. Only listed linear conversions are done; otherwise the device's unit
     travels."""

@@ -11,8 +11,10 @@ from msgspec import Raw
 from gateway.deliver.destination import Outgoing
 from gateway.deliver.messages import Renderer, fhir_lab
 from gateway.deliver.messages.fhir_device import Equipment, Metric
+from gateway.deliver.messages.fhir_material import Lots
 from gateway.deliver.messages.fhir_names import create, own_system, reference, update, vendor_system
 from gateway.deliver.messages.fhir_observation import LABS, Context, Made, Writer, name
+from gateway.deliver.messages.fhir_order import Ordered, ordered
 from gateway.deliver.messages.fhir_patient import People, Person, evidence
 from gateway.deliver.messages.fhir_types import Bundle, Identifier, encode
 from gateway.deliver.messages.fhir_values import moment
@@ -45,7 +47,7 @@ class _Writer:
         observations = self._wanted(entry.report)
         metrics = [context.equipment.metric(observation) for observation in observations]
         made = Writer(self._settings, context).write(observations, metrics)
-        entries = [*self._basics(context), *_device_metrics(observations, metrics)]
+        entries = [*self._basics(context), *_device_metrics(observations, metrics), *context.lots.entries()]
         entries += [one.entry for one in made]
         if entry.report.category is Category.LAB and made:
             entries.append(_diagnostic_report(made, context))
@@ -69,9 +71,9 @@ class _Writer:
         person = None if subject is None or report.category is Category.QC else self._person(subject)
         equipment = self._device(report, vendor)
         examined = reference("Specimen", name(entry, "specimen", self._system, person)) if lab and report.specimen else None
-        orders = fhir_lab.based_on(report, self._settings) if lab else ()
         about = _about(report, person, equipment)
-        return Context(entry, equipment, person, about, self._system, vendor, examined, orders)
+        order = ordered(report, about, examined, self._settings, (self._system, vendor)) if lab else Ordered()
+        return Context(entry, equipment, person, about, self._system, vendor, examined, order, Lots(report, self._system))
 
     def _device(self, report: Report, vendor: str) -> Equipment:
         key = report.device.id, report.category
@@ -83,7 +85,7 @@ class _Writer:
         return found
 
     def _basics(self, context: Context) -> list[Raw]:
-        """Patient, Device and Specimen."""
+        """Patient, Device, Specimen and ServiceRequest."""
         person = context.person.entry if context.person is not None else None
         entries = [context.equipment.entry] if person is None else [person, context.equipment.entry]
         if context.specimen is not None:
@@ -91,6 +93,8 @@ class _Writer:
             found = fhir_lab.specimen(context.report, identifier, context.subject, self._settings, context.vendor)
             if found is not None:
                 entries.append(create("Specimen", identifier, found))
+        if context.order.entry is not None:
+            entries.append(context.order.entry)
         return entries
 
 
@@ -122,7 +126,7 @@ def _diagnostic_report(made: Sequence[Made], context: Context) -> Raw:
         subject=context.subject,
         encounter=context.person.encounter if context.person is not None else None,
         specimen=(context.specimen,) if context.specimen is not None else (),
-        orders=context.orders,
+        order=context.order,
         vendor=context.vendor,
     )
     write = update if context.entry.number else create

@@ -24,6 +24,7 @@ ACT_REASON: Final = f"{TERMINOLOGY}v3-ActReason"
 IDENTIFIER_TYPE: Final = f"{TERMINOLOGY}v2-0203"
 SECTION: Final = f"{TERMINOLOGY}v2-0074"
 SPECIMEN_ROLE: Final = f"{TERMINOLOGY}v2-0369"
+SUBSTANCE_TYPE: Final = f"{TERMINOLOGY}v2-0384"
 LOCAL: Final = "urn:x-wardlink:"
 """Prefix of what only this gateway or a device's maker names; x-: registered nowhere, so it meets nobody else's."""
 

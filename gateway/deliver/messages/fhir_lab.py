@@ -8,7 +8,8 @@ from typing import Final
 
 from msgspec import Raw
 
-from gateway.deliver.messages.fhir_codes import IDENTIFIER_TYPE, LOINC, SECTION
+from gateway.deliver.messages.fhir_codes import SECTION
+from gateway.deliver.messages.fhir_order import STUDIES, Ordered
 from gateway.deliver.messages.fhir_types import (
     CodeableConcept,
     Coding,
@@ -22,7 +23,6 @@ from gateway.deliver.messages.fhir_values import code, moment, text
 from gateway.model import Report
 from gateway.settings.fhir import FhirMessageSettings
 
-STUDIES: Final = CodeableConcept(coding=(Coding(system=LOINC, code="26436-6"),), text="Laboratory studies")
 _LAB: Final = CodeableConcept(coding=(Coding(system=SECTION, code="LAB", display="Laboratory"),))
 _REPORT_TYPES: Final = {"F": "final", "P": "preliminary", "C": "corrected", "X": "cancelled"}
 _LEAST: Final = ("registered", "preliminary", "unknown", "entered-in-error", "corrected", "amended")
@@ -51,16 +51,6 @@ def specimen(
     )
 
 
-def based_on(report: Report, settings: FhirMessageSettings) -> tuple[Reference, ...]:
-    """The order that the report answers, by the placer's number."""
-    own = text(report.order.placer_id) if report.order else None
-    if own is None:
-        return ()
-    kind = CodeableConcept(coding=(Coding(system=IDENTIFIER_TYPE, code="PLAC"),))
-    number = Identifier(type=kind, system=settings.order_system or None, value=own)
-    return (Reference(type="ServiceRequest", identifier=number),)
-
-
 def effective(report: Report) -> datetime:
     """The clinically relevant time: collection, else the first result."""
     if report.specimen is not None and report.specimen.collected is not None:
@@ -79,13 +69,13 @@ def diagnostic_report(
     subject: Raw | None,
     encounter: Raw | None,
     specimen: tuple[Reference, ...],
-    orders: tuple[Reference, ...],
+    order: Ordered,
     vendor: str,
 ) -> DiagnosticReport:
     """The report over its results, whose fullUrls, statuses and codes are given."""
     return DiagnosticReport(
-        identifier=(identifier,),
-        based_on=orders,
+        identifier=(identifier, *order.identifiers),
+        based_on=order.references,
         status=_status(report, statuses),
         category=(_LAB,),
         code=_service(report, codes, vendor),

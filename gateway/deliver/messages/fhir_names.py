@@ -21,7 +21,9 @@ from gateway.deliver.messages.fhir_types import (
     Patient,
     Reference,
     Request,
+    ServiceRequest,
     Specimen,
+    Substance,
     raw,
 )
 from gateway.deliver.messages.fhir_values import query, text
@@ -35,7 +37,7 @@ _EUI64: Final = re.compile("[0-9A-F]{16}")
 _PARTS_MAX: Final = 100
 """Characters of a maker's or an authority's name in a URI."""
 
-Resource = Device | DeviceMetric | DiagnosticReport | Observation | Patient | Specimen
+Resource = Device | DeviceMetric | DiagnosticReport | Observation | Patient | ServiceRequest | Specimen | Substance
 
 
 def full_url(kind: str, identifier: Identifier) -> str:

@@ -12,12 +12,15 @@ from gateway.deliver.messages import LATE
 from gateway.deliver.messages.fhir_codes import ACT_REASON, LOCAL, STATUS
 from gateway.deliver.messages.fhir_device import VITAL, Equipment, Metric
 from gateway.deliver.messages.fhir_lab import effective
+from gateway.deliver.messages.fhir_material import Lots
 from gateway.deliver.messages.fhir_names import create, full_url, update
+from gateway.deliver.messages.fhir_order import Ordered
 from gateway.deliver.messages.fhir_patient import Person
 from gateway.deliver.messages.fhir_types import Annotation, Coding, Component, Identifier, Meta, Reference
 from gateway.deliver.messages.fhir_types import Observation as Resource
 from gateway.deliver.messages.fhir_values import Value, interpretation, moment, query, ranges, reason, text, value
 from gateway.deliver.messages.hl7 import shifted
+from gateway.deliver.messages.instance import instances
 from gateway.deliver.messages.values import absent
 from gateway.model import Category, Entry, Observation, Place, Report, Validity
 from gateway.settings.fhir import FhirMessageSettings
@@ -46,7 +49,8 @@ class Context(NamedTuple):
     system: str
     vendor: str
     specimen: Reference | None
-    orders: tuple[Reference, ...]
+    order: Ordered
+    lots: Lots
 
     @property
     def report(self) -> Report:
@@ -100,11 +104,14 @@ class Writer:
         self._performer = _performer(report.given.operator)
         self._raw = "preliminary" if self._lab else settings.raw_status
         self._before, _, self._after = str(everything.value).partition("observation")
+        self._focus = context.lots.controls() if report.category is Category.QC else ()
+        self._instances: Sequence[tuple[str, ...]] = ()
         self._encounter = context.person.encounter if context.person is not None else None
 
     def write(self, observations: Sequence[Observation], metrics: Sequence[Metric]) -> list[Made]:
         """In the device's order, a panel where its first part stood."""
         panels = _panels(observations, metrics)
+        self._instances = instances(self._context.entry, observations) if self._lab else ()
         made = []
         for index, (observation, metric) in enumerate(zip(observations, metrics, strict=True)):
             members = panels.get(index)
@@ -144,13 +151,15 @@ class Writer:
         own = f"{self._before}{index + 1}{'' if alone else 'p'}{self._after}"
         status = self._status(members)
         resource = Resource(
+            extension=context.lots.reagents(first),
             meta=_METAS[not _UNREAL.isdisjoint([o.validity for o in members]), context.entry.late],
-            identifier=(Identifier(system=context.system, value=own),),
-            based_on=context.orders,
+            identifier=(Identifier(system=context.system, value=own), *self._instance(index)),
+            based_on=context.order.references,
             status=status,
             category=content.category,
             code=content.code,
             subject=context.subject,
+            focus=self._focus,
             encounter=self._encounter,
             effective_date_time=self._when(first),
             issued=self._issued(first),
@@ -165,7 +174,7 @@ class Writer:
             note=self._note(members),
             specimen=context.specimen,
             device=content.device,
-            reference_range=ranges(first, metrics[0].unit, self._category) if alone and first.range else (),
+            reference_range=ranges(first, metrics[0].unit, self._category) if alone and (first.range or first.critical) else (),
             component=content.component,
         )
         url = f"{self._urls}{index + 1:012x}"
@@ -173,6 +182,15 @@ class Writer:
         write = update if index in context.entry.corrected else create
         entry = write("Observation", resource.identifier[0], resource, url, condition)
         return Made(entry, url, status, content.code)
+
+    def _instance(self, index: int) -> tuple[Identifier, ...]:
+        """The name of a laboratory result, the same in its correction; and for whom, as the resource's identity says it."""
+        if not self._instances:
+            return ()
+        context = self._context
+        mark = f".{context.person.mark}" if context.person is not None else ""
+        own = text("^".join(self._instances[index])) or "?"
+        return (Identifier(system=f"{context.system}:result", value=f"{own}{mark}"),)
 
     def _status(self, members: list[Observation]) -> str:
         """Observation.status; a value that is missing at the bedside is final: the device has said all it will say."""
@@ -220,6 +238,8 @@ class Writer:
     def _note(self, members: list[Observation]) -> tuple[Annotation, ...]:
         found = self._notes
         for o in members:
+            if self._settings.notes and o.sub_id and self._lab:
+                found += (Annotation(text=f"sub id: {text(o.sub_id) or '?'}"),)
             if self._settings.notes and o.notes:
                 found += tuple(Annotation(text=words) for note in o.notes if (words := text(note)) is not None)
             if o.value and absent(o):  # what nobody may count with is kept as words

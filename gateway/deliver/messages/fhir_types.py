@@ -110,16 +110,25 @@ class Component(Element, frozen=True, kw_only=True):
     reference_range: tuple[ReferenceRange, ...] = ()
 
 
+class Extension(Element, frozen=True, kw_only=True):
+    """What R4 has no element for, as HL7 itself names it."""
+
+    url: str
+    value_reference: Reference
+
+
 class Observation(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="Observation"):
     """One thing a device said."""
 
     meta: Meta | None = None
+    extension: tuple[Extension, ...] = ()
     identifier: tuple[Identifier, ...]
     based_on: tuple[Reference, ...] = ()
     status: str
     category: Raw | None = None
     code: Raw
     subject: Raw | None = None
+    focus: tuple[Reference, ...] = ()
     encounter: Raw | None = None
     effective_date_time: str
     issued: str | None = None
@@ -217,6 +226,35 @@ class Specimen(Element, frozen=True, kw_only=True, tag_field="resourceType", tag
     collection: Collection | None = None
 
 
+class Lot(Element, frozen=True, kw_only=True):
+    """Substance.instance: one lot."""
+
+    identifier: Identifier | None = None
+    expiry: str | None = None
+
+
+class Substance(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="Substance"):
+    """A reagent, a control, a calibrator."""
+
+    identifier: tuple[Identifier, ...]
+    category: tuple[CodeableConcept, ...] = ()
+    code: CodeableConcept
+    instance: tuple[Lot, ...] = ()
+
+
+class ServiceRequest(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="ServiceRequest"):
+    """An order, as far as a device repeats it."""
+
+    identifier: tuple[Identifier, ...]
+    status: str
+    intent: str
+    priority: str | None = None
+    code: CodeableConcept | None = None
+    order_detail: tuple[CodeableConcept, ...] = ()
+    subject: Raw
+    specimen: tuple[Reference, ...] = ()
+
+
 class DiagnosticReport(Element, frozen=True, kw_only=True, tag_field="resourceType", tag="DiagnosticReport"):
     """A laboratory report: which results belong together."""
 
@@ -245,7 +283,7 @@ class Entry(Element, frozen=True, kw_only=True):
     """Bundle.entry."""
 
     full_url: str
-    resource: Observation | Device | DeviceMetric | Patient | Specimen | DiagnosticReport
+    resource: Observation | Device | DeviceMetric | Patient | Specimen | ServiceRequest | Substance | DiagnosticReport
     request: Request
 
 

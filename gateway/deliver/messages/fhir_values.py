@@ -143,12 +143,19 @@ def interpretation(observation: Observation, category: Category) -> tuple[Codeab
 
 
 def ranges(observation: Observation, unit: Quantity, category: Category) -> tuple[ReferenceRange, ...]:
-    """referenceRange: limits where they can be read, the device's text always; a bedside device's are its alarm limits."""
-    words = text(observation.range.strip())
+    """referenceRange: limits where they can be read, the device's text always; a bedside device's are its alarm limits.
+
+    Limits beyond which a result is critical are a second one; R4 has no code for them.
+    """
+    kind = _ALARM_LIMITS if category is not Category.LAB and category is not Category.QC else None
+    return (*_range(observation.range, unit, kind), *_range(observation.critical, unit, _CRITICAL))
+
+
+def _range(said: str, unit: Quantity, kind: CodeableConcept | None) -> tuple[ReferenceRange, ...]:
+    words = text(said.strip())
     if words is None:
         return ()
     low, high = _limits(words, unit)
-    kind = _ALARM_LIMITS if category is not Category.LAB and category is not Category.QC else None
     return (ReferenceRange(low=low, high=high, type=kind, text=words),)
 
 
@@ -198,6 +205,7 @@ def _limits(words: str, unit: Quantity) -> tuple[Quantity | None, Quantity | Non
     return None, None
 
 
+_CRITICAL: Final = CodeableConcept(text="critical limits")
 _ALARM_LIMITS: Final = CodeableConcept(coding=(Coding(system=RANGE_TYPE, code="alarm-limits", display="Alarm limits"),))
 _STATES: Final = {
     validity: CodeableConcept(coding=(Coding(system=MEASUREMENT_STATUS, code=own, display=display),))

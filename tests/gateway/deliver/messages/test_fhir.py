@@ -449,7 +449,7 @@ def test_a_lab_report_has_specimen_results_and_report(analyzer: Any, subject: Su
         "code": "LAB",
         "display": "Laboratory",
     }
-    assert report["basedOn"][0]["identifier"]["value"] == "ORD-1"
+    assert urls[report["basedOn"][0]["reference"]] == "ServiceRequest"
     assert (report["status"], report["effectiveDateTime"]) == ("final", "2026-11-21T11:30:00.000+01:00")
 
 
