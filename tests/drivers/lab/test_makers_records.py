@@ -20,6 +20,7 @@ ARCH_O = "O|1|38704|38704^S473^1|^^^651^_B-hCG^1:15^P|R||||||||||||||||||||F"
 ACC = "H|\\^&|||ACCESS^600138|||||LIS||P|1|20130507152052"
 CENT = "H|\\^&|||ADVCNT_LIS|||||LIS_ID||P|1"
 DCA = "H|\\^&|||DCA VANTAGE^04.04.00.00^S067337|||||||P||20240820151746"
+DCA = "H|\\^&|||DCA VANTAGE^04.04.00.00^S067337|||||||P||20240820151746"
 RUBY = "H|\\^&|||40009603A^CDRuby^R5-4H^1.0|||||||P|LIS2-A"
 
 CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
@@ -65,6 +66,10 @@ CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
     "DCA: NGSP's HbA1c, and who it is of": ("siemens-dca-vantage", DCA, "O|1||661^0091||||||||||||||||||||||F", "R|1|^^^HbA1c|5.6|%||||F|||20240820151030",
         {"value": "5.6", "unit": "%", "loinc": "4548-4", "status": "F", "specimen_id": "661", "time": "2024-08-20T15:10:30+00:00", "device": "LAB-1 DCA VANTAGE S067337"}),
     "DCA: IFCC's HbA1c": ("siemens-dca-vantage", DCA, "O|1||661^0091||||||||||||||||||||||F", "R|1|^^^HbA1c|38|mmol/mol||||F|||20240820151030",
+        {"value": "38", "unit": "mmol/mol", "loinc": "59261-8"}),
+    "DCA: HbA1c by NGSP": ("siemens-dca-vantage", DCA, "O|1||661^0091||||||||||||||||||||||F", "R|1|^^^HbA1c|5.6|%||||F|||20240820151030",
+        {"value": "5.6", "unit": "%", "loinc": "4548-4", "status": "F", "specimen_id": "661", "time": "2024-08-20T15:10:30+00:00", "device": "LAB-1 DCA VANTAGE S067337"}),
+    "DCA: HbA1c by IFCC": ("siemens-dca-vantage", DCA, "O|1||661^0091||||||||||||||||||||||F", "R|1|^^^HbA1c|38|mmol/mol||||F|||20240820151030",
         {"value": "38", "unit": "mmol/mol", "loinc": "59261-8"}),
     "Ruby: a doubted value without a digit before its point": ("abbott-cell-dyn-ruby", RUBY, "O|1|26804103|8958|^^^CBC^1^1|||||||||||Patient^||||||||||F", "R|5|^^^CBC^^^EOS|.4841|||||W||Guest|20231005081747||  71114BG",
         {"vendor_code": "EOS", "value": "0.4841", "status": "R", "flags": ["QUES"], "operator": "Guest"}),
