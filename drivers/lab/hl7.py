@@ -13,7 +13,7 @@ from drivers.lab import hl7_results as results
 from drivers.lab.hl7_materials import materials
 from drivers.lab.hl7_places import read
 from drivers.lab.hl7_profile import Hl7LabOptions
-from drivers.lab.hl7_tree import Group, grow
+from drivers.lab.hl7_tree import Group, Result, grow
 from drivers.lab.hl7_values import is_image
 from drivers.lab.places import FIELD_MAX
 from drivers.lab.times import device_time
@@ -62,17 +62,9 @@ def _complete(group: Group, options: Hl7LabOptions) -> None:
 
 def _report(message: Message[Hl7Message], group: Group, nth: int, context: Hl7Context) -> Report:
     options, scope = context.options, group.around
-    beside = [one for one in group.results if results.is_setting(one.obx, options) or results.is_supplemental(one.obx, options)]
-    wanted = [one for one in group.results if one not in beside]
-    told = [*map(results.as_note, (one.obx for one in beside))]
-    pictures = [one for one in wanted if is_image(one.obx)] if options.images == "drop" else []
-    kept = [
-        one for at, one in enumerate(wanted) if one not in pictures and not results.is_echo(one, wanted[at - 1] if at else None)
-    ]
+    kept, told = _kept(group, options)
     device, control = about.device(scope, kept, context), about.is_control(scope, options)
     seen = tuple(results.observe(one, scope, options, sender=device.maker, localise=context.localise) for one in kept)
-    if pictures:
-        told.append(f"images left out by the profile: {len(pictures)}")
     return context.report(
         message,
         seen,
@@ -83,11 +75,30 @@ def _report(message: Message[Hl7Message], group: Group, nth: int, context: Hl7Co
         given=about.given(scope, kept, options, control=control),
         specimen=about.specimen(scope, context),
         order=about.order(scope, options),
-        notes=(*filter(None, told), *about.order_notes(scope, options, control=control), *results.notes(group.attached)),
+        notes=(*told, *about.order_notes(scope, options, control=control), *results.notes(group.attached)),
         materials=materials(group.attached),
         identity=_identity(group, nth, context),
         message_id=read(scope, "MSH-10")[:FIELD_MAX],
     )
+
+
+def _kept(group: Group, options: Hl7LabOptions) -> tuple[list[Result], list[str]]:
+    """The results of a group, and in words what is none. What hangs on something left out belongs to the result before it."""
+    kept: list[Result] = []
+    told: list[str] = []
+    pictures = 0
+    for one in group.results:
+        if results.is_setting(one.obx, options) or results.is_supplemental(one.obx, options):
+            told += filter(None, [results.as_note(one.obx)])
+        elif options.images == "drop" and is_image(one.obx):
+            pictures += 1
+        elif not results.is_echo(one, kept[-1] if kept else None):
+            kept.append(Result(one.obx, [*one.attached]))
+            continue
+        (kept[-1].attached if kept else group.attached).extend(one.attached)
+    if pictures:
+        told.append(f"images left out by the profile: {pictures}")
+    return kept, told
 
 
 def _without_results(message: Message[Hl7Message], context: Hl7Context) -> Report:

@@ -43,8 +43,7 @@ def _named(scope: Scope, places: Sequence[str]) -> str:
 
 def given(scope: Scope, kept: Sequence[Result], options: Hl7LabOptions, *, control: bool) -> Given:
     """Who the analyzer says that it was; a control is nobody."""
-    operators = (first({"OBX": one.obx}, options.operator) for one in kept)
-    operator = next(filter(None, operators), "")[:FIELD_MAX]
+    operator = next(filter(None, (operator_of({"OBX": one.obx}, options) for one in kept)), "")
     if control:
         return Given(operator=operator)
     birth, sex = read(scope, "PID-7")[:8], read(scope, "PID-8").upper()
@@ -58,6 +57,11 @@ def given(scope: Scope, kept: Sequence[Result], options: Hl7LabOptions, *, contr
         operator=operator,
         location=" ".join(filter(None, (read(scope, f"PV1-3.{n}") for n in (1, 2, 3))))[:FIELD_MAX],
     )
+
+
+def operator_of(scope: Scope, options: Hl7LabOptions) -> str:
+    """Who measured, where somebody says."""
+    return _person(first(scope, options.operator), options)
 
 
 def _person(text: str, options: Hl7LabOptions) -> str:
@@ -96,7 +100,8 @@ def is_control(scope: Scope, options: Hl7LabOptions) -> bool:
 
 def order_notes(scope: Scope, options: Hl7LabOptions, *, control: bool) -> tuple[str, ...]:
     """What the profile wants told of the order, and whose number stood for a control's patient."""
-    told = [f"{word} {said}" for word, at in options.order_notes.items() if (said := read(scope, at))]
+    wanted = {**options.order_notes, **(options.control_notes if control else {})}
+    told = [f"{word} {said}" for word, at in wanted.items() if (said := read(scope, at))]
     material = _person(first(scope, options.patient_id), options) if control else ""
     if material and material != first(scope, options.specimen_id):
         told.append(f"control material {material}")

@@ -36,4 +36,5 @@ def material_words(inv: Segment) -> str:
     """The same for people."""
     lot, expires = inv.text(16).strip(), inv.text(12).strip()[:8]
     parts = [inv.text(1).strip(), inv.text(1, 2).strip(), lot and f"lot {lot}", expires and f"expires {expires}"]
-    return shown("material: " + " ".join(part for part in parts if part and part != NULL)) if any(parts) else ""
+    said = " ".join(part for part in parts if part and part != NULL)
+    return shown(f"material: {said}") if said else ""

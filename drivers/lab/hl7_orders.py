@@ -1,11 +1,11 @@
-"""Host query and worklists over HL7 (IHE LAW): QBP^Q11 WOS to an inquiry (LAB-27), orders to OML^O33 (LAB-28).
+"""Host query and worklists over HL7: what a question asks for, and orders as the analyzer that asked takes them.
 
     QBP^Q11  QPD|WOS^Work Order Step^IHELAW|tag|SYN-1          ──▶   RSP^K11 QAK OK, or NF: the codec's
                                                                      OML^O33  MSH PID { SPM SAC { ORC TQ1 OBR } }
     ORL^O34  MSA|AA|…                                          ◀──   (awaited by the codec)
 
-A test is an order of its own (OBR), with a number of its own in OBR-2 (the AWOS id): the placer's, with .n behind it where an
-order has several tests.
+LAW (LAB-27, LAB-28) here; the older dialects in hl7_old_orders. A test is an order of its own (OBR), with a number of its own in
+OBR-2 (the AWOS id): the placer's, with .n behind it where an order has several tests.
 """
 
 from __future__ import annotations
@@ -13,46 +13,61 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from drivers.lab.hl7_profile import WORK_ORDER_STEP, Hl7LabOptions
+from drivers.lab import hl7_old_orders as old
+from drivers.lab.hl7_places import place, read
+from drivers.lab.hl7_profile import GENEXPERT, Hl7LabOptions
 from drivers.lab.orders import IDS_MAX, of_one_patient
 from gateway.driver import Answer, Context
 from gateway.model import Inquiry, Subject, WorkOrder
+from protocols.hl7v2 import queries
 from protocols.hl7v2.message import Message as Hl7Message
-from protocols.hl7v2.message import field, segment
+from protocols.hl7v2.message import Part, field, segment
 from protocols.sansio import Message
+
+_EVERYTHING = ("WOS_ALL", GENEXPERT[0])
+_ALL = "ALL"
+"""QPD-3 of a GeneXpert that asks for everything."""
+_SPECIMEN = {GENEXPERT[1]: ("QPD", 4), queries.ORDERS: ("ORC", 3), queries.DISPLAY: ("QRD", 8)}
+"""Where a question has the specimen's id, if not in QPD-3."""
+_CANCEL = "CAN"
+"""QRD-9 of a Mindray BS that wants no more."""
 
 
 def asks(message: Message[Hl7Message], context: Context[Hl7LabOptions]) -> Inquiry | None:
     """What a query asks for; None for any other message, or when the profile says that nothing is answered."""
     body = message.body
-    kind = body.text("QPD", 1)
-    if body.text("MSH", 9) != "QBP" or kind not in WORK_ORDER_STEP or not context.options.orders.answer:
+    name = queries.name_of(body)
+    if not context.options.orders.answer or name not in context.options.server_profile().hold:
         return None
-    if kind == "WOS_ALL":
+    if name == queries.DISPLAY and body.text("QRD", 9) == _CANCEL:
+        return Inquiry(withdrawn=True)
+    where, number = _SPECIMEN.get(name, ("QPD", 3))
+    found = body.first(where)
+    said = [found.text(number, 1, n).strip() for n in range(1, len(found.repeats(number)) + 1)] if found else []
+    ids = tuple(dict.fromkeys(filter(None, said)))[:IDS_MAX]
+    if name in _EVERYTHING or ids == (_ALL,) or (name == queries.DISPLAY and not ids):
         return Inquiry(everything=True)
-    found = body.first("QPD")
-    ids = [found.text(3, 1, n).strip() for n in range(1, len(found.repeats(3)) + 1)] if found else []
-    return Inquiry(specimens=tuple(dict.fromkeys(filter(None, ids)))[:IDS_MAX])
+    return Inquiry(specimens=ids)
 
 
 def answer(
     message: Message[Hl7Message] | None, orders: Sequence[WorkOrder], context: Context[Hl7LabOptions], at: datetime
 ) -> Answer:
-    """The OML^O33 for `orders`; empty for none. A message has one patient: specimens of others wait for the next one."""
+    """The message for `orders`; empty for none. A message has one patient: specimens of others wait for the next one."""
     own = context.options.orders.tests
     known = [order for order in of_one_patient(orders) if not own or any(test in own for test in order.tests)]
     if not known:
         return Answer(b"")
+    if message is not None and (made := old.answer(message.body, known, context, at)) is not None:
+        return made
     specimens: dict[str, list[WorkOrder]] = {}
     for order in known:
         specimens.setdefault(order.specimen, []).append(order)
-    patient = _whose(specimens[known[0].specimen])
-    groups = [group for group in specimens.values() if _id(_whose(group)) == _id(patient)]
+    patient = old.whose(specimens[known[0].specimen])
+    groups = [group for group in specimens.values() if _id(old.whose(group)) == _id(patient)]
     lines = [_head(message, at), *_patient(patient)]
     for n, group in enumerate(groups, 1):
-        kind = next((order.specimen_type for order in group if order.specimen_type), "")
-        lines.append(segment("SPM", str(n), field(group[0].specimen), "", field(kind), *[""] * 6, field("P", "", "HL70369")))
-        lines.append(segment("SAC", "", "", field(group[0].specimen)))
+        lines += _specimen(n, group, message, context)
         lines += [line for order in group for line in _requests(order, context)]
     return Answer("".join(lines).encode(), tuple(order for group in groups for order in group))
 
@@ -63,34 +78,15 @@ def worklists(options: Hl7LabOptions) -> bool:
 
 
 def _head(message: Message[Hl7Message] | None, at: datetime) -> str:
-    """MSH as LAB-28 has it, to whoever asked."""
+    """MSH as LAB-28 has it, to whoever asked; a maker's own LAB-27 (Roche's LAB-27R) has a LAB-28 of its kind."""
     asked = message.body.first("MSH") if message else None
     who = [field(*(asked.text(n, c) for c in (1, 2, 3))) if asked else "" for n in (5, 6, 3, 4)]
     who[0] = who[0] or "wardlink"
-    kind, profile = field("OML", "O33", "OML_O33"), field("LAB-28", "IHE")
-    own = [
-        f"{at:%Y%m%d%H%M%S%z}",
-        "",
-        kind,
-        f"{at:%Y%m%d%H%M%S%f}",
-        "P",
-        "2.5.1",
-        "",
-        "",
-        "NE",
-        "AL",
-        "",
-        "UNICODE UTF-8",
-        "",
-        "",
-        profile,
-    ]
+    profile, namespace = (asked.text(21, 1), asked.text(21, 2)) if asked else ("", "")
+    suffix = profile.removeprefix("LAB-27") if profile.startswith("LAB-27") else ""
+    own = [f"{at:%Y%m%d%H%M%S%z}", "", field("OML", "O33", "OML_O33"), f"{at:%Y%m%d%H%M%S%f}", "P", "2.5.1", "", "", "NE", "AL"]
+    own += ["", "UNICODE UTF-8", "", "", field(f"LAB-28{suffix}", namespace if suffix else "IHE")]
     return segment("MSH", "^~\\&", *who, *own)
-
-
-def _whose(group: Sequence[WorkOrder]) -> Subject | None:
-    """The patient that orders of one specimen name."""
-    return next((order.patient for order in group if order.patient is not None), None)
 
 
 def _id(patient: Subject | None) -> str:
@@ -103,14 +99,33 @@ def _patient(patient: Subject | None) -> Iterator[str]:
         yield segment("PID", "1", "", number, "", name, "", field(patient.birth_date), field(patient.sex))
 
 
+def _specimen(
+    n: int, group: Sequence[WorkOrder], message: Message[Hl7Message] | None, context: Context[Hl7LabOptions]
+) -> Iterator[str]:
+    """SPM and SAC, with what the analyzer asked with where the profile says so."""
+    own, id_ = context.options.orders, group[0].specimen
+    kind = next((order.specimen_type for order in group if order.specimen_type), "")
+    named: Part = (id_, own.namespace) if own.namespace else id_
+    spm = {1: str(n), 2: field(named), 4: field(kind), 11: field("P", "", "HL70369")}
+    sac = {3: field(id_, own.namespace)}
+    qpd = message.body.first("QPD") if message else None
+    alone = qpd is not None and len(qpd.repeats(3)) == 1
+    for target, source in own.echo.items():
+        if alone and message is not None and qpd is not None and read({"QPD": qpd}, source):
+            to, number = place(target), place(source).number
+            (spm if to.segment == "SPM" else sac)[to.number] = queries.again(qpd, number)
+    yield segment("SPM", *(spm.get(at, "") for at in range(1, max(spm) + 1)))
+    yield segment("SAC", *(sac.get(at, "") for at in range(1, max(sac) + 1)))
+
+
 def _requests(order: WorkOrder, context: Context[Hl7LabOptions]) -> Iterator[str]:
-    """ORC, TQ1 and OBR of each test that the analyzer does."""
+    """ORC, TQ1 and OBR of each test that the analyzer does, and TCD where it wants one."""
     own = context.options.orders
-    tests = [(own.tests.get(test, "" if own.tests else test), n) for n, test in enumerate(order.tests, 1)]
     when = f"{order.ordered_at:%Y%m%d%H%M%S%z}" if order.ordered_at else ""
-    for test, n in tests:
-        if test:
-            number = field(order.placer if len(order.tests) == 1 else f"{order.placer}.{n}")
-            yield segment("ORC", "CA" if order.cancelled else "NW", number, *[""] * 6, when)
-            yield segment("TQ1", *[""] * 8, field(order.priority, "", "HL70485"))
-            yield segment("OBR", "", number, "", field(test, "", own.code_system))
+    for test, n in old.tests(order, context.options):
+        number = field(order.placer if len(order.tests) == 1 else f"{order.placer}.{n}")
+        yield segment("ORC", "CA" if order.cancelled else "NW", number, *[""] * 6, when)
+        yield segment("TQ1", *[""] * 8, field(order.priority, "", "HL70485"))
+        yield segment("OBR", "", number, "", field(test, "", own.code_system))
+        if own.test_details:
+            yield segment("TCD", field(test, "", own.code_system))

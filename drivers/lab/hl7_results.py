@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from drivers.lab import hl7_values, values
+from drivers.lab.hl7_about import operator_of
 from drivers.lab.hl7_materials import material_words
 from drivers.lab.hl7_materials import materials as materials_of
 from drivers.lab.hl7_places import NULL, Scope, first, read
@@ -63,15 +64,15 @@ def observe(
         range=_range(obx, options),
         time=_time(scope, options, localise),
         notes=(*beside, *means.doubts, *hl7_values.flag_words(obx), *notes(result.attached)),
-        operator=first(scope, options.operator)[:FIELD_MAX],
+        operator=operator_of(scope, options),
         sub_id=_sub_id(scope, options, code),
         materials=materials_of(result.attached),
         instance=_instance(obx),
     )
 
 
-def of_order(around: Scope, options: Hl7LabOptions) -> Result | None:
-    """The result that an OBR itself is, by the profile, as an OBX; None where it is none (Mindray BS: a control)."""
+def of_order(around: dict[str, Segment], options: Hl7LabOptions) -> Result | None:
+    """The result that an OBR itself is, by the profile, as an OBX; its specimen goes into `around`. None where it is none."""
     rule, obr = options.order_result, around.get("OBR")
     if rule is None or obr is None or not read(around, rule.value):
         return None
@@ -79,6 +80,7 @@ def of_order(around: Scope, options: Hl7LabOptions) -> Result | None:
         return None
     code, name, value, unit, time = (read(around, at) for at in (rule.code, rule.name, rule.value, rule.unit, rule.time))
     fields = ["OBX", "1", "", code, name, value, unit, "", "", "", "", "", "", "", time]
+    around["SPM"] = Segment("SPM", ("SPM", "1", read(around, rule.specimen)), obr.delimiters, obr.codec)
     return Result(Segment("OBX", tuple(fields), obr.delimiters, obr.codec))
 
 
@@ -102,8 +104,7 @@ def is_supplemental(obx: Segment, options: Hl7LabOptions) -> bool:
 def as_note(obx: Segment) -> str:
     """An OBX that is no result, in words; nothing when it says nothing."""
     code, name, unit = obx.text(3).strip(), obx.text(3, 2).strip(), hl7_values.unit(obx)
-    said = (obx.text(5, n).strip() for n in range(1, len(obx.raw(5).split(obx.delimiters.component)) + 1))
-    value = " ".join(part for part in said if part and part != NULL)
+    value = " ".join(part for part in hl7_values.words(obx) if part and part != NULL)
     named = f"{code} {name}" if obx.text(3, 4) and name and name != code else name or code
     return shown(" ".join(filter(None, (f"{named}: {value}", unit)))) if value else ""
 
@@ -148,7 +149,7 @@ def _claims(obx: Segment) -> list[str]:
 
 def _specimen(scope: Scope, options: Hl7LabOptions) -> str:
     said = first(scope, options.specimen_type)
-    return options.specimens.get(said) or _SPECIMENS.get(said.lower(), said) or options.specimen
+    return options.specimens.get(said, _SPECIMENS.get(said.lower(), said)) or options.specimen
 
 
 def _other(scope: Scope, places: Iterable[str], code: str) -> str:

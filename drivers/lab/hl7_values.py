@@ -75,6 +75,14 @@ def _read(text: str, options: Hl7LabOptions) -> tuple[Value, list[str]]:
     return values.value(text.rstrip("↑↓ "), options.reading), []
 
 
+def words(obx: Segment) -> Iterator[str]:
+    """All that OBX-5 says: its components and repeats; of a code its text, else itself."""
+    mark = obx.delimiters.component
+    for n, repeat in enumerate(obx.repeats(5), 1):
+        said = [obx.text(5, c, n).strip() for c in range(1, repeat.count(mark) + 2)]
+        yield from ([part for part in reversed(said[:2]) if part][:1] if obx.text(2) in _CODED else said)
+
+
 def _structured(parts: list[str], options: Hl7LabOptions) -> Value:
     """SN: comparator, number, separator, number; a ratio or a span is text."""
     comparator, number, separator, other = parts[:4]
