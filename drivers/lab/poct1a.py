@@ -61,12 +61,14 @@ def _service(message: Message[Poct1aMessage], service: Object, context: PoctCont
     control = about.is_control(body, service, options)
     examined = about.specimen(service, context.localise, control=control)
     device = about.device(body, context.device, options)
+    given = about.given(patient, service.find("OPR") or NOTHING, options)
     seen = tuple(
         results.observe(
             obs,
             measured=results.moment(service.value("SVC.observation_dttm"), context.localise),
             specimen=options.specimens.get(examined.type, examined.type) or options.specimen,
             sender=device.maker,
+            operator=given.operator,
             options=options,
             localise=context.localise,
         )
@@ -77,7 +79,7 @@ def _service(message: Message[Poct1aMessage], service: Object, context: PoctCont
         seen,
         context,
         category=Category.QC if control else Category.LAB,
-        given=about.given(patient, service.find("OPR") or NOTHING, options),
+        given=given,
         specimen=examined,
         order=about.order(service),
         notes=(*about.told(service), *results.notes(service, options), *results.notes(patient, options)),

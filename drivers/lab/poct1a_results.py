@@ -51,10 +51,11 @@ def observe(
     measured: datetime | None,
     specimen: str,
     sender: str,
+    operator: str,
     options: Poct1aOptions,
     localise: Callable[[datetime], datetime],
 ) -> Observation:
-    """The observation of an OBS; `measured` is the service's time, `sender` who made the device."""
+    """The observation of an OBS; `measured` is the service's time, `sender` who made the device, `operator` who used it."""
     said = obs.field("OBS.observation_id") or Field("", "")
     code = said.v[:FIELD_MAX]
     quantity = obs.field("OBS.value", "OBS.qn_value", "OBS.qualitative_value") or Field("", "")
@@ -81,6 +82,7 @@ def observe(
         method=_METHODS.get(obs.value("OBS.method_cd").upper(), Method.AUTO_MEASURED),
         time=moment(obs.value("OBS.observation_dttm"), localise) or measured,
         notes=(*_extra(obs, found), *corrected, *means.doubts, *notes(obs, options)),
+        operator=operator,
         sub_id="temperature-corrected" if corrected else "",
     )
 

@@ -23,6 +23,7 @@ _QUOTED: Final = {quote: re.compile(rb"[<\x0b\x1c" + quote + rb"]") for quote in
 """In an attribute's value; `<` may not stand there either."""
 _ROOT: Final = re.compile(rb"<(?:\?xml[ \t\r\n]|[A-Z]{3}\.R\d\d[ \t\r\n/>])")
 """How a document of the standard begins. Inside another one: the device began anew, the former is cut off."""
+_PROLOG: Final = re.compile(rb"<\?xml[ \t\r\n]")
 _ROOT_MAX: Final = 9
 """Bytes that tell whether a `<` begins a document."""
 _ENDS: Final = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
@@ -147,6 +148,9 @@ class Splitter:
             return False
         if start and self._rooted and _ROOT.match(head):
             self._drop(start, "cut off", events)
+            return True
+        if start and _PROLOG.match(head):  # comments and blanks stood before it: they are no part of the document
+            self._cut(start)
             return True
         return self._open(start, head, events)
 

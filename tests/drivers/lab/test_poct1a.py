@@ -64,6 +64,7 @@ def test_a_result_with_all_that_stands_around_it() -> None:
         "3.10",
     )
     given_ = report.given
+    assert report.observations[0].operator == given_.operator
     assert (given_.patient_id, given_.family_name, given_.given_name, given_.birth_date, given_.sex, given_.operator, given_.location) == (
         "SYN-1", "Test", "Patient", "19700131", "F", "SYN-OP", "4E^402",
     )  # fmt: skip

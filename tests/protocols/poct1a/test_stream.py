@@ -159,6 +159,13 @@ def test_utf_16_documents_come_out_as_they_were_sent(encoding: str, mark: str) -
     assert parse(one).control_id == "\u00e4>\u20ac"
 
 
+def test_a_comment_before_a_prolog_is_no_part_of_the_document() -> None:
+    data = b"<!-- </KPA.R01> -->\r\n" + KPA + b"<?pi <KPA.R01>?> <!-- x -->" + KPA
+    first = data.index(KPA)
+    expected = [("document", first, KPA), ("document", data.index(KPA, first + 1), KPA)]
+    assert told(split(data)) == told(split(data, [1] * len(data))) == expected
+
+
 def test_a_byte_that_is_too_little_to_tell_is_told_at_the_end() -> None:
     assert told(split(b"x")) == [("garbage", 0, b"x")]
 
