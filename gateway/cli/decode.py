@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,12 +59,15 @@ def decode(
             help="raw as they came; names: text with <STX>, [CR], \\x04; hex: digits or a dump; lines: ASTM frames, a line each",
         ),
     ] = Written.RAW,
+    data_folder: Annotated[
+        Path | None, typer.Option("--data", help="a gateway's data folder: codes as its laboratory decided (`wardlink unmapped`)")
+    ] = None,
 ) -> None:
     """Decode device bytes. Faults go to stderr as counts with offsets; exit 0 if anything was understood, 3 if nothing was."""
     declaration = registry.load(driver)
     chosen = profile or _default_profile(declaration)
     options = registry.options(declaration, chosen, _options(option or []))
-    start, zone, write = moment(at), _zone(timezone), _writer(form)
+    start, zone, write = moment(at), _zone(timezone), _decided(_writer(form), data_folder)
     data = read_bytes(file, recording.SIZE_MAX)
     flows = recording.read(None if str(file) == "-" else file, unwritten(str(file), data, written))
     understood = 0
@@ -114,6 +118,18 @@ def _writer(form: Form) -> Any:
         sys.stdout.buffer.flush()
 
     return write
+
+
+def _decided(write: Any, folder: Path | None) -> Any:
+    """Writes reports with what the laboratory of a gateway decided about codes; decisions for one device hold for none here."""
+    if folder is None:
+        return write
+    from gateway.store import mappings
+    from gateway.store.database import open_reader
+
+    with closing(open_reader(folder)) as conn:
+        overlay = mappings.now(conn)
+    return lambda report, known: write(overlay.apply(report).report, known)
 
 
 def _timed_by_itself(report: Report) -> Report:

@@ -18,6 +18,7 @@ from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, moment, new_app
 from gateway.model import decode
 from gateway.readings import Reading, readings
+from gateway.store import mappings
 from gateway.store.journal import open_reader
 from gateway.store.times import to_text
 
@@ -72,9 +73,9 @@ def _rows(folder: Path, since: str, until: str, device: str) -> Iterator[dict[st
     }
     values["after"] = 0
     with closing(open_reader(folder)) as conn:
-        table = Database(conn)["reports"]
+        table, decided = Database(conn)["reports"], mappings.now(conn)
         while page := list(table.rows_where(" AND ".join(where), values, order_by="id", limit=PAGE)):
             values["after"] = page[-1]["id"]
             for row in page:
-                for reading in readings(decode(row["payload"].encode())):
+                for reading in readings(decided.apply(decode(row["payload"].encode())).report):
                     yield {"report": row["id"], "received_at": row["received_at"], **reading}

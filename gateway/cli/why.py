@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -14,9 +14,12 @@ from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, JsonOption, moment, new_app, print_json, table
 from gateway.cli.trail import as_json as trail_json
 from gateway.cli.trail import hexdump, history, print_body
+from gateway.cli.unmapped import decision_json
+from gateway.deliver.messages.values import named_loinc
 from gateway.errors import ActError, ConfigError
+from gateway.mapping import Decision, Overlay
 from gateway.model import Kind, Observation, Report
-from gateway.store import queued
+from gateway.store import mappings, queued
 from gateway.store.associations import Association
 from gateway.store.journal import open_reader
 from gateway.store.queued import Kept
@@ -41,7 +44,7 @@ def why(
         when = moment(at)
         named = queued.named(conn, word) if when is None else queued.at_time(conn, word, when)
         kept = queued.kept(conn, named.report)
-        chosen = _chosen(kept.entry.report, code, named.observation)
+        chosen = _chosen(_explained(kept.entry.report, mappings.now(conn)), code, named.observation)
         if as_json:
             fates = [trail_json(conn, found, kept, one) for one in kept.fates]
             print_json({**_facts(kept), "values": [_value(kept.entry.report, one) for one in chosen], "destinations": fates})
@@ -53,15 +56,28 @@ def why(
             table("", ("when", "what"), [(moment_.isoformat(), what) for moment_, what in history(kept, fate)])
 
 
-def _chosen(report: Report, code: str, number: int | None) -> list[Observation]:
+class _Explained(NamedTuple):
+    """An observation as it is sent now, and the person's decision that gave it its code, if one did."""
+
+    observation: Observation
+    decision: Decision | None
+
+
+def _explained(report: Report, decided: Overlay) -> list[_Explained]:
+    found = [decided.find(report, one) for one in report.observations]
+    shown = decided.apply(report).report.observations
+    return [_Explained(one, decision) for one, decision in zip(shown, found, strict=True)]
+
+
+def _chosen(every: list[_Explained], code: str, number: int | None) -> list[_Explained]:
     """The observations that are meant. ActError when none is."""
-    seen = list(report.observations)
+    seen = every
     if number is not None and not code:
         seen = seen[number - 1 : number] or seen
     if code:
-        seen = [one for one in seen if code in {one.vendor_code, one.refid, *_loincs(one)}]
+        seen = [one for one in every if code in {one.observation.vendor_code, one.observation.refid, *_loincs(one.observation)}]
         if not seen:
-            has = ", ".join(one.vendor_code for one in report.observations) or "none"
+            has = ", ".join(one.observation.vendor_code for one in every) or "none"
             raise ActError(f"the report holds no value {code!r}; its codes are: {has}")
     return seen
 
@@ -114,8 +130,9 @@ def _association(worn: Association | None) -> dict[str, Any] | None:
     }
 
 
-def _value(report: Report, one: Observation) -> dict[str, Any]:
-    """What the device said, and the row of the terms that says what it means."""
+def _value(report: Report, explained: _Explained) -> dict[str, Any]:
+    """What the device said, and the row of the terms, or the person, that says what it means."""
+    one = explained.observation
     return {
         "vendor_code": one.vendor_code,
         "vendor_text": one.vendor_text,
@@ -125,6 +142,7 @@ def _value(report: Report, one: Observation) -> dict[str, Any]:
         "validity": one.validity.value,
         "flags": list(one.flags),
         "mapping": _mapping(report, one),
+        "decision": decision_json(explained.decision) if explained.decision is not None else None,
     }
 
 
@@ -146,11 +164,10 @@ def _rows(report: Report, one: Observation) -> list[terms.Loinc]:
     analyte = terms.analyte(report.device.maker, one.vendor_code, one.unit, specimen=specimen, inferred=True)
     if analyte is not None and (one.loinc is None or analyte.loinc.code == one.loinc):
         return [analyte.loinc]
-    known = terms.loinc(one.loinc) if one.loinc else None
-    return [known] if known else []
+    return [named_loinc(one.loinc, one.loinc_text)] if one.loinc else []
 
 
-def _print(kept: Kept, chosen: list[Observation]) -> None:
+def _print(kept: Kept, chosen: list[_Explained]) -> None:
     report, facts = kept.entry.report, _facts(kept)
     print(f"report {kept.entry.id} of {kept.device} ({kept.category}), message id {kept.entry.key}")
     print(f"received {kept.received_at.isoformat()}, durable {kept.entry.stored_at.isoformat()}")
@@ -164,8 +181,16 @@ def _print(kept: Kept, chosen: list[Observation]) -> None:
         f"\nread by driver {report.driver} version {report.driver_version}{profile}; installed now: {driver['installed_version']}"
     )
     heads = ("code", "value", "unit", "means", "unit as MDC", "LOINC (confidence)")
-    table("Values", heads, [_row(_value(report, one), one) for one in chosen])
+    table("Values", heads, [_row(_value(report, one), one.observation) for one in chosen])
+    for decision in dict.fromkeys(one.decision for one in chosen if one.decision is not None):
+        print(_decided(decision))
     print(_worn(kept.worn))
+
+
+def _decided(one: Decision) -> str:
+    """Who gave a code its LOINC."""
+    when = f" at {one.at.isoformat()}" if one.at is not None else ""
+    return f"decision {one.id} ({one.told()}): {one.source}, by {one.by}{when}{f': {one.reason}' if one.reason else ''}"
 
 
 def _row(told: dict[str, Any], one: Observation) -> tuple[object, ...]:
