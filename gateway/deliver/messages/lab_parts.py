@@ -8,6 +8,7 @@ from typing import Final
 from gateway.deliver.messages import LATE
 from gateway.deliver.messages.hl7 import Head, Stamp, gateway_ei, given_subject, hd, private_system
 from gateway.deliver.messages.lab_rows import Rows
+from gateway.deliver.messages.lots import in_words
 from gateway.deliver.messages.values import absent, converted
 from gateway.model import Category, Entry, Gateway, Kind, Observation, Report, Specimen, Subject, Validity
 from gateway.settings.lab import ResultSettings
@@ -111,6 +112,8 @@ class Parts:
         """NTE under OBR: the device's remarks, how far its clock is off, as its times travel unchanged, and that it is late."""
         report = entry.report
         notes = [note for note in report.notes if note] if self._settings.notes else []
+        if self._settings.notes and not self._rows.materials:
+            notes += in_words(report.materials, notes)
         offset = report.clock_offset_s
         if offset is not None and abs(offset) > self._settings.clock_note_s:
             notes.append(f"device clock minus gateway clock: {offset:+.0f} s")

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from gateway import terms
 from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, gateway_ei, private_system, stamps
 from gateway.deliver.messages.instance import instances
+from gateway.deliver.messages.lots import in_words
 from gateway.deliver.messages.values import analyte_loinc, named_loinc, typed
 from gateway.model import ABSENT, DeviceIdentity, Entry, Gateway, Kind, Observation, Report, Validity
 from gateway.settings.lab import ResultSettings
@@ -48,6 +49,11 @@ class Rows:
         self._code = lru_cache(CACHE_MAX)(self._new_code)
         self._unit = lru_cache(CACHE_MAX)(self._new_unit)
         self._authority = gateway_ei(gateway)
+
+    @property
+    def materials(self) -> bool:
+        """Whether lots have segments of their own."""
+        return self._between is not None
 
     def results(self, entry: Entry, observations: Sequence[Observation]) -> list[str]:
         """OBX and its NTE, in the device's order; OBX-4 tells apart what shares a code."""
@@ -133,4 +139,6 @@ class Rows:
 
     def _nte(self, observation: Observation) -> list[str]:
         notes = [note for note in observation.notes if note] if self._settings.notes else []
+        if self._settings.notes and not self.materials:
+            notes += in_words(observation.materials, notes)
         return [segment("NTE", str(number), "L", escape(note)) for number, note in enumerate(notes, 1)]

@@ -11,7 +11,20 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
 from gateway.deliver.messages import lab
-from gateway.model import Category, DeviceIdentity, Entry, Gateway, Given, Kind, Observation, Order, Specimen, Subject, Validity
+from gateway.model import (
+    Category,
+    DeviceIdentity,
+    Entry,
+    Gateway,
+    Given,
+    Kind,
+    Material,
+    Observation,
+    Order,
+    Specimen,
+    Subject,
+    Validity,
+)
 from gateway.settings.lab import LabSettings
 from protocols.hl7v2.message import Message, parse
 
@@ -223,3 +236,16 @@ def test_an_inferred_loinc_is_sent_only_where_the_site_enables_it(
     roche = DeviceIdentity(id="LAB", maker="Roche")
     entry = analyzer(device=roche, specimen=None, observations=(one(vendor_code="685", unit="U/L"),))
     assert render(entry, inferred=inferred).text("OBX", 3) == code
+
+
+def test_a_lot_that_no_note_tells_is_told_in_words(render: Callable[..., Message], analyzer: MakeEntry) -> None:
+    """ORU^R01 has no segment for it; what the device's own note says is not said twice."""
+    reagent = Material(name="Strip", kind="SR", lot="L7", expires="20270131")
+    control = Material(name="High", kind="CO", lot="C9", level="2")
+    entry = analyzer(
+        observations=(one(materials=(reagent,), notes=("x",)), one(materials=(reagent,), notes=("strip L7",))),
+        materials=(control,),
+    )
+    found = [note.text(3) for note in render(entry).every("NTE")]
+    assert found == ["control: High lot C9 level 2", "x", "reagent: Strip lot L7 expires 2027-01-31", "strip L7"]
+    assert render(entry, notes=False).every("NTE") == ()
