@@ -160,7 +160,7 @@ def _alarms(reply: Reply, fields: Iterable[Field], context: Context[Pb840Options
 def _identity(reply: Reply, context: Context[Pb840Options]) -> DeviceIdentity:
     model, _, serial = reply.field(6).partition(" ")
     known = context.device
-    return replace(known, model=known.model or f"Puritan Bennett {model}", serial=serial.strip() or known.serial)
+    return replace(known, model=known.model or f"Puritan Bennett {model}", serial=known.serial or serial.strip())
 
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")

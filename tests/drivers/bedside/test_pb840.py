@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from drivers.bedside.pb840 import DRIVER, TREE, Pb840Options
 from gateway.driver import Context
@@ -43,6 +44,13 @@ def test_the_ventilator_names_itself_and_its_clock_is_measured() -> None:
     (vitals, _events) = reports(context())
     assert (vitals.device.model, vitals.device.serial) == ("Puritan Bennett 840", "3510053249")
     assert vitals.clock_offset_s == -30.0
+
+
+def test_what_the_configuration_says_of_the_ventilator_stands() -> None:
+    labelled = context()
+    labelled.device = replace(labelled.device, model="PB 840", serial="LABEL-7")
+    (vitals, _events) = reports(labelled)
+    assert (vitals.device.model, vitals.device.serial) == ("PB 840", "LABEL-7")
 
 
 def test_a_blank_measurement_is_no_value_and_never_a_number() -> None:
