@@ -18,18 +18,21 @@ _TEMPERATURE = frozenset({"temperature^1"})
 _CATALYTIC = frozenset({"length^-3 substance^1 time^-1"})
 _INTERNATIONAL = frozenset({"[IU]^1 length^-3"})
 
-NO_UNIT = frozenset({"PrThr", "Type", "Aper"})
+NO_UNIT = frozenset({"PrThr", "Type", "Aper", "Prid", "Imp", "Find", "Morph", "Color"})
 """Properties of a finding in words: no unit stands beside it."""
 
 OPEN = frozenset({"-"})
 """LOINC gives no property that fixes a dimension: the row's own unit does."""
 
 _ALLOWED: dict[str, frozenset[str]] = {
+    "ACnt": frozenset({"[arb'U]^1 mass^-1"}),
     "ACnc": _INTERNATIONAL | _CATALYTIC | {"[arb'U]^1 length^-3"},
     "Area": frozenset({"length^2"}),
     "ArVol": frozenset({"length^1"}),
     "ArVRat": frozenset({"length^1 time^-1"}),
     "CCnc": _CATALYTIC | _INTERNATIONAL,
+    "CCnt": frozenset({"mass^-1 substance^1 time^-1"}),
+    "CRat": frozenset({"substance^1 time^-2"}),
     "Elpot": frozenset({"current^-1 length^2 mass^1 time^-3"}),
     "EntMass": _MASS,
     "EntVol": _VOLUME,
@@ -38,9 +41,12 @@ _ALLOWED: dict[str, frozenset[str]] = {
     "LsCnc": frozenset({"pH^1"}),
     "Mass": _MASS,
     "MCnc": frozenset({"length^-3 mass^1"}),
+    "MCnt": _FRACTION,
     "MFr": _FRACTION,
+    "MRat": frozenset({"mass^1 time^-1"}),
     "MRto": _FRACTION,
     "NCnc": frozenset({"length^-3"}),
+    "NCnt": frozenset({"mass^-1"}),
     "NFr": _FRACTION,
     "NRat": frozenset({"time^-1"}),
     "NRto": _FRACTION,
@@ -53,11 +59,15 @@ _ALLOWED: dict[str, frozenset[str]] = {
     "RelACnc": _FRACTION,
     "RelTime": _FRACTION,
     "SCnc": frozenset({"length^-3 substance^1"}),
+    "SCnt": frozenset({"mass^-1 substance^1"}),
     "Score": _FRACTION,
     "SFr": frozenset({"amount fraction^1"}),
+    "SRat": frozenset({"substance^1 time^-1"}),
+    "SRto": frozenset({"amount fraction^1", "1"}),
     "Temp": _TEMPERATURE,
     "TempDiff": _TEMPERATURE,
     "ThreshNum": _FRACTION,
+    "Titr": _FRACTION,
     "Time": _TIME,
     "TRto": _FRACTION,
     "Vel": frozenset({"length^1 time^-1"}),

@@ -29,6 +29,11 @@ UNITS = {
     "what UCUM does not have": ("2345-7", "MCnc", "glug", False),
     "a unit beside a finding": ("94563-4", "PrThr", "mg/dL", False),
     "arbitrary units": ("94505-5", "ACnc", "[arb'U]/mL", True),
+    "a rate of a day": ("15077-1", "SRat", "mmol/(24.h)", True),
+    "a concentration beside a rate": ("15077-1", "SRat", "mmol/L", False),
+    "content of a tissue": ("99999-9", "SCnt", "umol/g", True),
+    "a molar ratio": ("99999-9", "SRto", "mmol/mol", True),
+    "a titre": ("99999-9", "Titr", "{titer}", True),
     "D-dimer in FEU beside the LOINC of FEU": ("48065-7", "MCnc", "ug{FEU}/mL", True),
 }
 
