@@ -17,6 +17,7 @@ import typer
 from gateway.acquire.clock import Clock, SystemClock
 from gateway.acquire.links import Connection, Link, parse_link
 from gateway.errors import ConfigError, LinkError
+from simulators.bad_line import BadLine
 from simulators.contract import Simulation, Simulator
 from simulators.pty import PtyLink
 from simulators.scenario import Scenario
@@ -118,11 +119,15 @@ def command(
     garble: Annotated[float, typer.Option(min=0, max=1, help="chance that a message has a changed byte")] = 0,
     drop: Annotated[float, typer.Option(min=0, max=1, help="chance that a message lacks a byte")] = 0,
     noise: Annotated[float, typer.Option(min=0, max=1, help="chance of random bytes after a message")] = 0,
+    lose: Annotated[float, typer.Option(min=0, max=1, help="chance that an answer of the gateway is lost")] = 0,
+    trickle: Annotated[bool, typer.Option("--trickle", help="one byte at a time")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
 ) -> None:
     """Play a device on a pty or a socket: real bytes of a synthetic patient, with line faults on demand."""
     scenario = Scenario(seed, (start or datetime.now(UTC)).replace(tzinfo=UTC), garble=garble, drop=drop, noise=noise)
     device = build(simulation(simulator), scenario, _pairs(option or ()))
+    if lose or trickle:
+        device = BadLine(device, lose=lose, trickle=trickle, seed=seed)
     line = where(link)
     printer = _Printer(simulator, as_json=as_json)
     asyncio.run(_until_told(host(device, line, tell=printer), for_s))

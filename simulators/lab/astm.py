@@ -28,7 +28,12 @@ class AstmSimulator:
             raise ValueError(f"interval_s: got {self._interval_s:g}, expected more than 0")
         self._count = int(options.get("count", "0"))
         self._cut_every = int(options.get("cut_every", "0"))
-        self._sender = Sender(self._shape.split, self._line)
+        self._sender = Sender(
+            self._shape.split,
+            self._line,
+            pace=float(options.get("pace", "1")),
+            one_a_session=options.get("one_a_session", "no") == "yes",
+        )
         self._origin: float | None = None
         self._made = self._writes = 0
         self._cut_for: Result | None = None
@@ -43,6 +48,11 @@ class AstmSimulator:
     def acknowledged(self) -> list[Result]:
         """Results that the gateway has acknowledged to the last frame."""
         return self._sender.acknowledged
+
+    @property
+    def sessions(self) -> int:
+        """Sessions begun (ENQ), those that failed among them."""
+        return self._sender.sessions
 
     @property
     def waiting(self) -> tuple[Result, ...]:
@@ -111,9 +121,15 @@ class AstmSimulator:
 def _build(scenario: Scenario, options: Mapping[str, str]) -> Simulator:
     if (query := options.get("query", "no")) not in {"yes", "no"}:
         raise ValueError(f"query: got {query!r}, expected yes or no")
+    if options.get("one_a_session", "no") not in {"yes", "no"}:
+        raise ValueError(f"one_a_session: got {options['one_a_session']!r}, expected yes or no")
     if query == "no":
+        if "contend" in options:
+            raise ValueError("contend: only an analyzer with query=yes hears an ENQ of its host's")
         return AstmSimulator(scenario, options)
-    if alien := {"profile", "cut_every"} & set(options) - ({"profile"} if options.get("profile") == "generic" else set()):
+    if alien := {"profile", "cut_every", "one_a_session"} & set(options) - (
+        {"profile"} if options.get("profile") == "generic" else set()
+    ):
         raise ValueError(f"{', '.join(sorted(alien))}: an analyzer with query=yes is a generic one whose power stays on")
     return QueryingAnalyzer(scenario, options)
 
@@ -127,6 +143,9 @@ SIMULATOR = Simulation(
         "interval_s": "seconds between results, or specimens that are scanned; default 30",
         "count": "results or specimens after which the analyzer falls silent; default 0, never",
         "cut_every": "the power fails in the middle of every Nth result; default 0, never",
+        "one_a_session": "yes: a session for every result, also when several wait; default no",
+        "pace": "factor on the standard's timers (15 s for a reply, …), for a bench that cannot wait; default 1",
+        "contend": "with query=yes: chance that it sends ENQ at the very moment when its host does; default 0",
         "query": "yes: it asks its host for each specimen, and reports what was ordered; default no",
         "run_s": "with query=yes: seconds from the answer to the result; default 5",
     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 
+from protocols.astm.frames import ENQ
 from protocols.astm.link import Receiver
 from protocols.astm.profile import LinkProfile
 from protocols.astm.records import AstmMessage, Field, encode
@@ -28,7 +29,8 @@ class QueryingAnalyzer:
         if self._interval_s <= 0:
             raise ValueError(f"interval_s: got {self._interval_s:g}, expected more than 0")
         self._count = int(options.get("count", "0"))
-        self._sender = Sender(by_size, self._line)
+        self._contend = float(options.get("contend", "0"))
+        self._sender = Sender(by_size, self._line, pace=float(options.get("pace", "1")))
         self._receiver = Receiver(LinkProfile(mode="framed"))
         self._dice = random.Random(f"query/{scenario.seed}")  # noqa: S311 - a script, not a secret
         self._out = bytearray()
@@ -40,6 +42,7 @@ class QueryingAnalyzer:
         self._ask_again_at = 0.0
         self._running: list[tuple[float, str, tuple[str, ...]]] = []
         self.answers: dict[str, tuple[str, ...]] = {}
+        self.contentions = 0
         self.unanswered: list[str] = []
         """Specimens that it gave up asking for."""
 
@@ -75,10 +78,20 @@ class QueryingAnalyzer:
             if self._sender.active:
                 self._sender.receive(data[at : at + 1], now)
                 at += 1
+            elif data[at] == ENQ and self._running and self._dice.random() < self._contend:
+                self._collide(now)
+                at += 1
             else:
                 self._hear(self._receiver.receive(data[at:], now), now)
                 at = len(data)
             self._collect(now)
+
+    def _collide(self, now: float) -> None:
+        """A run is finished at the very moment when the host wants the line."""
+        self.contentions += 1
+        _, specimen, tests = self._running.pop(0)
+        self._sender.waiting.append(Result(specimen, self._results(specimen, tests)))
+        self._sender.collide(now)
 
     def data_to_send(self) -> bytes:
         data = bytes(self._out)

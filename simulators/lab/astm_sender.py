@@ -51,9 +51,15 @@ class Sender:
     _timer: float
 
     def __init__(
-        self, split: Callable[[bytes], Iterator[tuple[bytes, bool]]], garble: Callable[[bytes, float], bytes] | None = None
+        self,
+        split: Callable[[bytes], Iterator[tuple[bytes, bool]]],
+        garble: Callable[[bytes, float], bytes] | None = None,
+        *,
+        pace: float = 1.0,
+        one_a_session: bool = False,
     ) -> None:
-        self._split = split
+        """`pace` shortens the standard's timers for tests that wait for them; `one_a_session`: EOT behind every message."""
+        self._split, self._pace, self._one_a_session = split, pace, one_a_session
         self._garble = garble or (lambda data, _: data)
         self.waiting: deque[Result] = deque()
         self.sent: list[Result] = []
@@ -96,7 +102,7 @@ class Sender:
             self.sessions += 1
             self._number = 0
             self._write(bytes([ENQ]), now)
-            self._enter(_State.ENQUIRED, now + REPLY_S)
+            self._enter(_State.ENQUIRED, now + REPLY_S * self._pace)
 
     @property
     def active(self) -> bool:
@@ -118,9 +124,9 @@ class Sender:
         if code == ACK:
             self._next_message(now)
         elif code == ENQ:
-            self._enter(_State.NEUTRAL, now + CONTENTION_S)
+            self._enter(_State.NEUTRAL, now + CONTENTION_S * self._pace)
         elif code == NAK:
-            self._enter(_State.NEUTRAL, now + BUSY_S)
+            self._enter(_State.NEUTRAL, now + BUSY_S * self._pace)
 
     def _replied(self, code: int, now: float) -> None:
         """The reply to a frame: ACK, EOT (accepted, and the receiver wants the line), anything else is a NAK (§6.3.4)."""
@@ -139,10 +145,10 @@ class Sender:
             self._send_frame(now)
             return
         self.acknowledged.append(self.waiting.popleft())
-        if self.waiting and not self._wanted:
+        if self.waiting and not self._wanted and not self._one_a_session:
             self._next_message(now)
         else:
-            self._finish(now, INTERRUPT_S if self._wanted else 0.0)
+            self._finish(now, INTERRUPT_S * self._pace if self._wanted else 0.0)
 
     def _next_message(self, now: float) -> None:
         result = self.waiting[0]
@@ -156,10 +162,15 @@ class Sender:
     def _send_frame(self, now: float) -> None:
         text, last = self._frames[self._at]
         self._write(frame(self._number, text, last=last), now)
-        self._enter(_State.TRANSFER, now + REPLY_S)
+        self._enter(_State.TRANSFER, now + REPLY_S * self._pace)
 
     def _abort(self, now: float) -> None:
-        self._finish(now, BUSY_S)
+        self._finish(now, BUSY_S * self._pace)
+
+    def collide(self, now: float) -> None:
+        """We sent ENQ at the same moment as the other side did: both were heard, and ours comes again first (§6.2.7.1)."""
+        self._write(bytes([ENQ]), now)
+        self._enter(_State.NEUTRAL, now + CONTENTION_S * self._pace)
 
     def _finish(self, now: float, pause_s: float) -> None:
         self._write(bytes([EOT]), now)

@@ -270,7 +270,13 @@ def test_a_reconnect_in_the_middle_of_a_message_sends_it_again_as_a_whole() -> N
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [({"profile": "nothing"}, "profile"), ({"interval_s": "0"}, "interval_s"), ({"count": "x"}, "int")],
+    [
+        ({"profile": "nothing"}, "profile"),
+        ({"interval_s": "0"}, "interval_s"),
+        ({"count": "x"}, "int"),
+        ({"one_a_session": "often"}, "one_a_session"),
+        ({"contend": "0.5"}, "contend"),
+    ],
 )
 def test_a_wrong_option_is_named(options: dict[str, str], word: str) -> None:
     with pytest.raises(ValueError, match=word):
@@ -279,7 +285,9 @@ def test_a_wrong_option_is_named(options: dict[str, str], word: str) -> None:
 
 def test_registration_explains_every_option() -> None:
     assert (SIMULATOR.id, SIMULATOR.link) == ("astm", "tcp-client")
-    assert set(SIMULATOR.options_help) == {"profile", "interval_s", "count", "cut_every", "query", "run_s"}
+    assert set(SIMULATOR.options_help) == {
+        "profile", "interval_s", "count", "cut_every", "one_a_session", "pace", "contend", "query", "run_s",
+    }  # fmt: skip
 
 
 # The sender by itself, against E1381
@@ -408,3 +416,25 @@ def test_shapes_are_those_of_the_captures() -> None:
     assert found["roche-cobas-c311"]["R"].component(3, 4) == "685/"
     assert found["horiba-yumizen"]["R"].component(3, 5) == "6690-2"
     assert found["generic"]["H"].field(14) == "20261121080001"
+
+
+@pytest.mark.parametrize(("one_a_session", "sessions"), [(False, 1), (True, 2)])
+def test_results_that_wait_go_in_one_session_or_in_one_each(*, one_a_session: bool, sessions: int) -> None:
+    sender = Sender(by_record, one_a_session=one_a_session)
+    sender.start(0.0)
+    sender.waiting.extend(Result(f"SYN-{n}", TEXT) for n in (1, 2))
+    for _ in range(8):
+        sender.on_deadline(0.0)
+        if sender.data_to_send():
+            sender.receive(ACK, 0.0)
+    assert (len(sender.acknowledged), sender.sessions) == (2, sessions)
+
+
+def test_a_pace_shortens_every_timer_alike() -> None:
+    sender = Sender(by_record, pace=0.1)
+    sender.start(0.0)
+    sender.waiting.append(Result("SYN-1", TEXT))
+    sender.on_deadline(0.0)
+    assert sender.deadline() == pytest.approx(1.5)  # a tenth of the 15 s for a reply
+    sender.receive(NAK, 1.0)
+    assert sender.deadline() == pytest.approx(2.0)  # a tenth of the 10 s after a NAK

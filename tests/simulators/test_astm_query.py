@@ -123,6 +123,17 @@ def test_an_answer_and_a_result_that_want_the_line_together_both_get_through() -
     assert "contention" in host.notes
 
 
+def test_an_analyzer_that_contends_on_purpose_loses_no_answer_and_no_result() -> None:
+    known = orders(3, *range(1, 21))
+    device, host = analyzer(3, count="20", interval_s="1", run_s="3", contend="0.5"), Host(known)
+    meet(device, host, lag_s=0.1)
+    assert device.contentions > 3
+    assert "contention" in host.notes
+    assert device.answers == {name: order.tests for name, order in known.items()}
+    assert sorted(host.stored) == sorted(result.text.decode() for result in device.acknowledged)
+    assert len(host.stored) == 20
+
+
 def test_a_host_that_is_silent_is_asked_three_times() -> None:
     device, host = analyzer(count="1"), Host({})
     host.line.send = lambda text, now: 0  # type: ignore[method-assign]
