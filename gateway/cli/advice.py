@@ -40,6 +40,7 @@ def findings(status: _Doc, now: datetime) -> list[Finding]:
         *_journal(status),
         *(Finding(*one) for one in soundness.told(status)),
         *(one for device in status.get("devices", ()) for one in _device(device, now)),
+        *(one for device in status.get("devices", ()) for one in _codes(device, status["journal"])),
         *_destinations(status, now),
         *_kept(status["journal"]),
         *_unknown(status),
@@ -113,9 +114,14 @@ def _device(one: _Doc, now: datetime) -> Iterator[Finding]:
         )
     if n := counts.get("crashed", 0) + counts.get("driver failed", 0):
         yield Finding(f"the driver of {name} failed {n} times; what it could not read is kept", "see the log, and report it")
-    if codes := one.get("unmapped"):
+
+
+def _codes(device: _Doc, journal: _Doc) -> Iterator[Finding]:
+    """Codes that no term is known for, and that nobody has decided about."""
+    decided = set(journal.get("decided_codes", ()))
+    if codes := [code for code in device.get("unmapped", ()) if code not in decided]:
         yield Finding(
-            f"{name} sends {len(codes)} codes without a term: {_listed(codes)}",
+            f"{device['id']} sends {len(codes)} codes without a term: {_listed(codes)}",
             "they travel under the maker's code; `wardlink unmapped list` says which have no LOINC, and what to do",
             urgent=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from gateway.store import statement, status, unknown
+from gateway.store import mappings, statement, status, unknown
 from gateway.store.salvages import salvages
 from gateway.store.status import Queue
 
@@ -25,6 +25,7 @@ def overview(conn: sqlite3.Connection) -> dict[str, Any]:
             for one in status.incomplete(conn, limit=INCOMPLETE_MAX)
         ],
         "salvages": salvages(conn),
+        "decided_codes": sorted({one.key.code for one in mappings.now(conn).decisions}),
         "unknown": [one.as_json() for one in unknown.peers(conn)],
         "counters": [{"device": c.device, "what": c.what, "n": c.n, "last_at": c.last_at} for c in status.counters(conn)],
     }

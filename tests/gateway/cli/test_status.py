@@ -168,6 +168,8 @@ NEEDS: dict[str, tuple[Change, str]] = {
     "a statement that does not add up": (lambda found: found["journal"]["account"][0].update(balanced=False), "does not add up: 4E-044 to engine"),
     "a refused configuration": (lambda found: found["config"].update(refused={"at": ago(hours=1), "problems": ["w.toml:3: x", "w.toml:4: y"]}), "a changed configuration was refused"),
     "the last known good configuration": (lambda found: found["config"].update(last_known_good_since=ago(days=1), problems=["w.toml:3: x"]), "LAST KNOWN GOOD"),
+    "results held for their codes": (queue(held=4, held_by_device={"LAB-1": 4}, held_unmapped={"LAB-1": 4}), "engine: held until their codes are decided about: LAB-1 4"),
+    "damaged decisions": (lambda found: found.update(check={"n_damaged_decisions": 2}), "2 decisions about codes are damaged; they decide nothing"),
     "damaged rows": (lambda found: found.update(check={"n_damaged_reports": 4, "damaged_reports": [1, 2, 3, 9]}), "4 reports are damaged"),
 }  # fmt: skip
 
@@ -185,8 +187,20 @@ def test_what_needs_a_person_is_said_with_what_to_do_and_exits_1(
     assert "All is well" not in said.out
 
 
+def decided(*codes: str, **of_the_device: Any) -> Change:
+    """Somebody has decided about these codes."""
+
+    def change(found: dict[str, Any]) -> None:
+        found["devices"][0].update(of_the_device)
+        found["journal"]["decided_codes"] = list(codes)
+
+    return change
+
+
 NOTES: dict[str, tuple[Change, str]] = {
     "codes without a term": (device(unmapped=["A", "B"]), "4E-044 sends 2 codes without a term: A, B"),
+    "codes that nobody has decided about": (decided("A", unmapped=["A", "B"]), "4E-044 sends 1 codes without a term: B"),
+    "codes that were all decided about": (decided("A", "B", unmapped=["A", "B"]), "All is well."),
     "readings without a patient": (queue(held=4, held_by_device={"4E-044": 4}), "engine: held until a patient is known: 4E-044 4"),
     "plaintext that was allowed": (lambda found: found["destinations"][0].update(plaintext=True), "engine is sent PLAINTEXT"),
     "a few damaged frames": (device(counts={"bad: checksum": 9}, reports=1), "All is well."),
