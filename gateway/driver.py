@@ -6,7 +6,7 @@ the maker's codes to terms and the numbering of OBX-4, which follows the order o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -315,12 +315,13 @@ class Ordering(Generic[P, OptionsT]):
 
     `asks(message, context)`: what a message asks for, None when it asks for nothing. `answer(message, orders, context, at)`: what
     is sent at `at`, also when there are no orders; without a message it is a worklist that nobody asked for.
-    `worklists(options)`: whether the device is sent those.
+    `worklists(options)`: whether the device is sent those. `tests(options)`: the laboratory system's codes → the device's.
     """
 
     asks: Callable[[Message[P], Context[OptionsT]], Inquiry | None]
     answer: Callable[[Message[P] | None, Sequence[WorkOrder], Context[OptionsT], datetime], Answer]
     worklists: Callable[[OptionsT], bool]
+    tests: Callable[[OptionsT], Mapping[str, str]] = lambda _options: {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,5 +196,5 @@ DRIVER = Driver(
     interpret=interpret,
     line=LineSettings(baud=9600, bits=8, parity="N", stop=1),
     profiles=Path(__file__).parent / "analyzers",
-    ordering=Ordering(orders.asks, orders.answer, orders.worklists),
+    ordering=Ordering(orders.asks, orders.answer, orders.worklists, lambda options: options.orders.tests),
 )

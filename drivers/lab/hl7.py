@@ -147,5 +147,5 @@ DRIVER = Driver(
     codec=codec,
     interpret=interpret,
     profiles=Path(__file__).parent / "hl7_analyzers",
-    ordering=Ordering(orders.asks, orders.answer, orders.worklists),
+    ordering=Ordering(orders.asks, orders.answer, orders.worklists, lambda options: options.orders.tests),
 )

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from gateway.acquire.clock import Clock
+from gateway.acquire.numbering import numbered, specimen_of
 from gateway.acquire.telling import Lister, ListPort
 from gateway.driver import Answer, Context
 from gateway.errors import StoreError, place
-from gateway.model import Inquiry, WorkOrder
+from gateway.model import Inquiry, Report, WorkOrder
 from protocols.sansio import Codec, Message, Sending, Sent, Unsent
 
 _log = logging.getLogger(__name__)
@@ -70,6 +71,14 @@ class Asking:
             self._lister = Lister(
                 listing=listing, context=context, sending=sending, port=lists, in_time=self._in_time, count=count, now=now
             )
+
+    async def numbered(self, report: Report) -> Report:
+        """The report with the number of the order that it answers, where that is known for certain."""
+        specimen = specimen_of(report)
+        if not specimen or self._port is None:
+            return report
+        orders = await self._in_time(self._port.find(Inquiry(specimens=(specimen,)), self._device_id))
+        return numbered(report, orders or (), self._ordering.tests(self._context.options) if self._ordering is not None else {})
 
     def begin(self, *, live: bool) -> None:
         """A connection came up; `live`: the device hears what is said."""

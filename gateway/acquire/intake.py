@@ -214,6 +214,7 @@ class Intake:
             await self.count("without reading")
         else:
             self._category = reports[0].category
+        reports = [await self._asking.numbered(report) for report in reports]
         wanted, dropped = self._thinning.sort(reports, self._keeper.policy)
         for (category, policy), n in dropped.items():
             self._keeper.drop(self._device_id, category, policy, n)

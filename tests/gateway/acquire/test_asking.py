@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from gateway.acquire.asking import ANSWER_S, WORKLIST_S, Asking
 from gateway.acquire.clock import Pairing
 from gateway.driver import Answer, Context, Driver, Options, Ordering
 from gateway.errors import StoreError
-from gateway.model import DeviceIdentity, Inquiry, WorkOrder
+from gateway.model import Category, DeviceIdentity, Inquiry, Kind, Observation, Order, Report, Specimen, WorkOrder
 from protocols.sansio import Message, Quiet, Sent, Unsent
 
 ORDER = WorkOrder(placer="A-1", specimen="S1", tests=("GLU",))
@@ -241,3 +241,40 @@ async def test_who_wants_no_worklists_is_never_looked_at(desk: Any) -> None:
     assert one.asking.due() is None
     await one.asking.look()
     assert one.mouth.sent == []
+
+
+def resulted(specimen: str = "S1", category: Category = Category.LAB) -> Report:
+    seen = Observation(kind=Kind.NUMERIC, vendor_code="GLU", value="5.4")
+    return Report(
+        device=DeviceIdentity(id="LAB-1"),
+        driver="fake",
+        category=category,
+        received_at=datetime(2026, 11, 21, tzinfo=UTC),
+        specimen=Specimen(id=specimen),
+        observations=(seen,),
+    )
+
+
+async def test_a_result_gets_the_number_of_the_order_that_it_answers(desk: Any) -> None:
+    one = desk(ORDER)
+    found = await one.asking.numbered(resulted())
+    assert found.order == Order(placer_id="A-1")
+    assert one.port.asked == [Inquiry(specimens=("S1",))]
+
+
+@pytest.mark.parametrize("seen", [resulted(specimen=""), resulted(category=Category.QC)], ids=["no specimen", "a control"])
+async def test_what_answers_no_order_is_not_looked_up(desk: Any, seen: Report) -> None:
+    one = desk(ORDER)
+    assert await one.asking.numbered(seen) == seen
+    assert one.port.asked == []
+
+
+async def test_a_result_is_kept_as_it_is_when_the_orders_cannot_be_read(desk: Any) -> None:
+    one = desk(ORDER)
+    one.port.error = StoreError("disk full")
+    assert await one.asking.numbered(resulted()) == resulted()
+    assert one.counts == ["orders: the store failed"]
+
+
+async def test_a_gateway_without_orders_sends_results_all_the_same(clock: Any) -> None:
+    assert await Desk(clock, None).asking.numbered(resulted()) == resulted()
