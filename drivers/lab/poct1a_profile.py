@@ -18,7 +18,7 @@ _NAME = r"^[A-Za-z_][\w.-]*$"
 """An element's name in XML."""
 
 NOT_PATIENTS = ("LQC", "EQC", "QC", "PRF", "CAL", "CVR", "LIN")
-"""SVC.role_cd of what no patient gave: controls (liquid, electronic), proficiency, calibration, its verification, linearity."""
+"""SVC.role_cd of what no patient gave: liquid and electronic controls, proficiency, calibration, its verification, linearity."""
 
 
 class ConversationOptions(Options):

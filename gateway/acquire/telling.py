@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 LISTS_S = 30.0
 """Between two looks for what changed in the lists of a device that stays connected: a new colleague waits no longer."""
+AGAIN_S = 300.0
+"""After a device refused a list, until it is told again while it stays connected, as some do for weeks."""
 
 
 class ListPort(Protocol):
@@ -69,7 +71,7 @@ class Lister:
     def begin(self) -> None:
         """A connection came up: what a device refused is tried again, and what it says of its lists counts."""
         self._taker: Message[Any] | None = None
-        self._left: set[str] = set()
+        self._left: dict[str, float] = {}
         self._fresh: set[str] = set()
 
     def due(self) -> float | None:
@@ -103,7 +105,7 @@ class Lister:
         if told is None:
             return False
         if isinstance(event, Unsent):
-            self._left.add(told.name)
+            self._left[told.name] = self._now() + AGAIN_S
             await self._count(f"lists: {told.name} not told, {event.reason}")
             _log.info("%s: the list of %s was not taken: %s; it is told again", self._device_id, told.name, event.reason)
             return True
@@ -129,7 +131,8 @@ class Lister:
             return
         known = {name: msgspec.structs.replace(told, fresh=name in self._fresh) for name, told in lists.told.items()}
         lists = msgspec.structs.replace(lists, told=known)
-        busy = self._left | {told.name for told in self._under_way.values()}
+        left = {name for name, until in self._left.items() if self._now() < until}
+        busy = left | {told.name for told in self._under_way.values()}
         wanted = self._listing.write(message, lists, self._context, self._context.wall(self._now()))
         await self._report(wanted)
         for telling in wanted:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.acquire.asking import Asking
 from gateway.acquire.clock import Pairing
-from gateway.acquire.telling import LISTS_S
+from gateway.acquire.telling import AGAIN_S, LISTS_S
 from gateway.driver import Context, Driver, Listing, Lists, ListTold, Options, Telling
 from gateway.errors import StoreError
 from gateway.model import DeviceIdentity, Location, Subject
@@ -167,6 +167,17 @@ async def test_what_a_device_refuses_is_tried_again_at_the_next_conversation(des
     desk.asking.begin(live=True)
     assert desk.asking.due() is None
     assert await desk.hear("status") == [b"nora"]
+
+
+async def test_a_device_that_stays_connected_is_told_again_what_it_refused_long_ago(desk: Desk, clock: Any) -> None:
+    await desk.hear("status")
+    await desk.asking.settle(Unsent(1, "the device refused OPL.R01"))
+    clock.advance(AGAIN_S - 1)
+    await desk.asking.look()
+    assert desk.mouth.sent == [b"nora"]
+    clock.advance(LISTS_S)
+    await desk.asking.look()
+    assert desk.mouth.sent == [b"nora", b"nora"]
 
 
 async def test_what_a_device_said_before_it_was_told_does_not_count(desk: Desk) -> None:
