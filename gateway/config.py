@@ -27,7 +27,7 @@ from gateway.clashes import Problem
 from gateway.errors import ConfigError
 from gateway.model import DeviceIdentity, Location, Subject
 from gateway.positions import Place, Positions
-from gateway.settings import Settings
+from gateway.settings import Settings, TlsSettings
 from gateway.settings.destinations import DESTINATIONS, AnyDestination, Name
 from gateway.settings.disk import DiskSettings
 from gateway.settings.metrics import MetricsSettings
@@ -107,6 +107,8 @@ class DeviceConfig(Settings):
     """A driver's id, see `wardlink drivers`."""
     link: str
     """A dial string, see docs/links.md: serial:// tcp:// tcp-listen:// rfc2217:// udp:// trace://"""
+    tls: TlsSettings | None = None
+    """Files for mutual TLS on a tcp-listen:// link: the device shows a certificate signed by `ca`; `cert` and `key` are ours."""
     profile: str = ""
     """The analyzer, for a driver that has profiles: a name of `wardlink drivers ID`, or a file's absolute path."""
     timezone: Zone | None = None
@@ -116,9 +118,9 @@ class DeviceConfig(Settings):
     maker: str = ""
     """Who made it, where the driver's own word is too general."""
     model: str = ""
-    """The model on its label; what the device says itself comes first."""
+    """The model on its label. Given, it stands; otherwise what the device says of itself is taken."""
     serial: str = ""
-    """The serial number on its label; what the device says itself comes first."""
+    """The serial number on its label. Given, it stands; otherwise what the device says of itself is taken."""
     eui64: Eui64 | None = None
     """The device's own EUI-64, 16 upper-case hex digits."""
     udi: str = ""

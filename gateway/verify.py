@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from gateway import config, terms
 from gateway.acquire import registry
 from gateway.acquire.links import parse_link
+from gateway.acquire.links.listen import secured
 from gateway.errors import ConfigError
+from gateway.security.tls import server_context
 
 
 def verify(found: config.Config) -> config.Config:
@@ -36,9 +38,20 @@ def warnings(found: config.Config) -> Iterator[str]:
     for destination in found.destination:
         if getattr(destination, "plain", False):
             yield f"destination {destination.id}: plain = true: messages travel unencrypted over the network"
+    for index, device in enumerate(found.device):
+        yield from _unusable(found, index, device)
     taken = {category for destination in found.destination for category in destination.takes}
     if found.device and not taken:
         yield "no destination takes anything: readings are kept, and sent nowhere"
+
+
+def _unusable(found: config.Config, index: int, device: config.DeviceConfig) -> Iterator[str]:
+    """TLS files that this process cannot use: the device waits for them, everything else goes on."""
+    try:
+        if device.tls is not None:
+            server_context(device.tls)
+    except ConfigError as error:
+        yield found.problem(("device", index, "tls"), f"{error}; nobody can connect until then")
 
 
 def _doors(found: config.Config) -> Iterator[str]:
@@ -74,9 +87,14 @@ def _problems(found: config.Config, index: int, device: config.DeviceConfig) -> 
             path, said = _option(line)
             yield found.problem(("device", index, *path), said)
     try:
-        parse_link(device.link, driver.line)
+        spec = parse_link(device.link, driver.line)
     except ConfigError as error:
         yield found.problem(("device", index, "link"), str(error))
+        return
+    try:
+        secured(spec, device.tls)
+    except ConfigError as error:
+        yield found.problem(("device", index, "tls"), str(error))
 
 
 def _option(said: str) -> tuple[tuple[str, ...], str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.acquire import registry
 from gateway.acquire.links import Link, parse_link
+from gateway.acquire.links.listen import secured
 from gateway.driver import Driver, Options
 from gateway.model import DeviceIdentity, Location
 
@@ -37,7 +38,7 @@ def station(device: DeviceConfig, zone: tzinfo) -> Station:
         identity=device.identity(),
         driver=driver,
         options=registry.options(driver, device.profile, device.options),
-        link=parse_link(device.link, driver.line).link(),
+        link=secured(parse_link(device.link, driver.line), device.tls).link(),
         profile=device.profile,
         timezone=zone,
         location=device.place(),

@@ -92,8 +92,8 @@ CASES = {
     "an unknown key that resembles none": (ENGINE + "zzz = 1\n", ["f.toml:6: destination.zzz: no such key; `wardlink config schema` lists them"]),
     "only keys of the same table are suggested": (
         DEVICE + "adress = 1\n",
-        [("f.toml:5: device.adress: no such key; expected one of id, driver, link, profile, timezone, location, maker, model, "
-         "serial, eui64, udi, interval_s, options")],
+        [("f.toml:5: device.adress: no such key; expected one of id, driver, link, tls, profile, timezone, location, maker, "
+         "model, serial, eui64, udi, interval_s, options")],
     ),
     "an unknown table": ('[[devices]]\nid = "A"\n', ["f.toml:1: devices: no such key; did you mean 'device'?"]),
     "a quoted key is shown as it is written": ('[gateway]\n"na me" = 1\n', ['f.toml:2: gateway."na me": no such key; did you mean \'name\'?']),

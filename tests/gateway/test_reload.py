@@ -69,6 +69,10 @@ CASES = {
     # a device, each key
     "driver": (with_key(OXI, "").replace('driver = "nonin"', 'driver = "masimo"'), ["restart device OXI (driver)"]),
     "link": (BASE.replace("192.0.2.1:4001", "192.0.2.9:4001"), ["restart device OXI (link)"]),
+    "tls": (
+        with_key(XN, 'tls = { ca = "/x/ca.pem", cert = "/x/gw.pem", key = "/x/gw.key" }'),
+        ["restart device XN (tls)"],
+    ),
     "profile": (BASE.replace('"sysmex-xn"', '"generic"'), ["restart device XN (profile)"]),
     "the zone of one device": (BASE.replace("Europe/Berlin", "Europe/Paris"), ["restart device XN (timezone)"]),
     "a zone that says what held anyway": (with_key(OXI, 'timezone = "UTC"'), []),
@@ -207,6 +211,13 @@ def test_a_file_with_another_content_restarts_who_uses_it(files: Path, name: str
     before = read(filed(files))
     (files / name).write_text("renewed")
     assert diff(before, read(filed(files)), eui64=EUI64, live=()).lines() == [line.format(files) for line in told]
+
+
+def test_a_renewed_certificate_of_a_device_restarts_it(files: Path) -> None:
+    tls = f"tls = {{ ca = '{files}/ca.pem', cert = '{files}/gw.pem', key = '{files}/gw.key' }}"
+    before = read(with_key(XN, tls))
+    (files / "gw.pem").write_text("renewed")
+    assert diff(before, read(with_key(XN, tls)), eui64=EUI64, live=()).lines() == [f"restart device XN ({files}/gw.pem)"]
 
 
 @pytest.mark.parametrize("door", ["metrics", "orders"])
