@@ -636,3 +636,36 @@ def test_a_sender_in_the_middle_of_a_session_we_know_nothing_of_is_refused(frame
     assert line.send(framed(1, R, b"\x17")) == NAK
     assert line.send(framed(2, L)) == NAK
     assert line.kinds() == ["BadFrame: outside a session"] * 2
+
+
+def _replies(line: Line, *pieces: bytes) -> list[bytes]:
+    """What is said to each piece, and in the second behind it."""
+    said = []
+    for piece in pieces:
+        answer = line.send(piece)
+        line.wait(1.0)
+        said.append(answer + line.codec.data_to_send())
+    return said
+
+
+def test_an_stx_that_waits_is_acknowledged_where_the_analyzer_wants_it() -> None:
+    """Snibe Maglumi without checksums: ENQ, STX, records, ETX, EOT, and it waits for an ACK behind each but the records."""
+    line = Line(LinkProfile(checksum="if-present", frame_numbers="if-present", ack_stx=True, ack_eot=True))
+    assert _replies(line, ENQ, b"\x02", H + R + L, b"\x03", EOT) == [ACK, ACK, b"", ACK, ACK]
+    (message,) = line.messages
+    assert _records(message) == "HRL"
+
+
+def test_an_stx_with_its_frame_behind_it_is_acknowledged_once(framed: Framed) -> None:
+    line = Line(LinkProfile(checksum="if-present", frame_numbers="if-present", ack_stx=True))
+    assert _replies(line, ENQ + framed(1, H + L) + EOT) == [ACK + ACK]
+
+
+def test_an_stx_alone_is_not_acknowledged_by_default() -> None:
+    assert _replies(Line(), ENQ + b"\x02") == [ACK]
+
+
+def test_an_stx_that_comes_again_is_acknowledged_again(framed: Framed) -> None:
+    """The analyzer was restarted while it waited."""
+    line = Line(LinkProfile(checksum="if-present", frame_numbers="if-present", ack_stx=True))
+    assert _replies(line, ENQ, b"\x02", ENQ, b"\x02", H + L, b"\x03") == [ACK, ACK, ACK, ACK, b"", ACK]

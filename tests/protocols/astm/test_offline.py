@@ -21,6 +21,7 @@ MODES = [
     LinkProfile(mode="framed"),
     LinkProfile(mode="records", close_ends=True),
     LinkProfile(checksum="if-present", frame_end="none", frame_numbers="ignored"),
+    LinkProfile(checksum="if-present", frame_numbers="if-present", ack_stx=True, ack_eot=True),
     LinkProfile(checksum="none", frame_end="CR", frame_numbers="absent", ack_eot=True),
     LinkProfile(frame_numbers="restart-per-message", enq_restarts=False, frame_max=60, message_max=200),
 ]
