@@ -72,7 +72,8 @@ class _Writer:
         equipment = self._device(report, vendor)
         examined = reference("Specimen", name(entry, "specimen", self._system, person)) if lab and report.specimen else None
         about = _about(report, person, equipment)
-        order = ordered(report, about, examined, self._settings, (self._system, vendor)) if lab else Ordered()
+        known = about if person is not None else None
+        order = ordered(report, known, examined, self._settings, (self._system, vendor)) if lab else Ordered()
         return Context(entry, equipment, person, about, self._system, vendor, examined, order, Lots(report, self._system))
 
     def _device(self, report: Report, vendor: str) -> Equipment:

@@ -30,9 +30,9 @@ class Ordered(NamedTuple):
 def ordered(
     report: Report, subject: Raw | None, specimen: Reference | None, settings: FhirMessageSettings, names: tuple[str, str]
 ) -> Ordered:
-    """The order by the placer's number, as far as the device repeats it; `names` are our own system and the maker's.
+    """The order by the placer's number; `names` are our own system and the maker's.
 
-    A ServiceRequest has a subject: without one, and for a control, the number alone is told.
+    A ServiceRequest has a subject: where nobody is associated (`subject` None), and for a control, the number alone is told.
     """
     order = report.order or Order()
     own = text(order.placer_id)

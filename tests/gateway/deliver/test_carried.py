@@ -198,7 +198,7 @@ def of_fhir(body: bytes) -> dict[str, object]:
     told = " | ".join(note["text"] for note in row.get("note", ()))
     substance = found.get("Substance", [{}])[0]
     limits = {one.get("type", {}).get("text", ""): one["text"] for one in row["referenceRange"]}
-    orders = [one["resource"] for one in json.loads(body)["entry"] if row.get("basedOn") == [{"reference": one["fullUrl"]}]]
+    based = row.get("basedOn", [{}])[0]
     return {
         "patient": row["subject"]["identifier"]["value"],
         "value": (row["valueQuantity"].get("comparator", ""), row["valueQuantity"]["value"]),
@@ -218,7 +218,7 @@ def of_fhir(body: bytes) -> dict[str, object]:
         "collected": _instant(specimen.get("collection", {}).get("collectedDateTime")),
         "received": _instant(specimen.get("receivedTime")),
         "site": specimen.get("collection", {}).get("bodySite", {}).get("text"),
-        "order": orders[0]["identifier"][0]["value"] if orders else "",
+        "order": based.get("identifier", {}).get("value"),
         "sub id": "sub id: 1/5" in told,
         "lot": substance.get("instance", [{}])[0].get("identifier", {}).get("value") == "L7",
         "expiry": substance.get("instance", [{}])[0].get("expiry") == "2027-01-31",

@@ -109,6 +109,12 @@ def test_an_order_may_be_pointed_at_otherwise(
     assert based == expected if isinstance(expected, dict) else based["identifier"]["value"] == expected
 
 
+def test_no_order_is_made_for_whom_only_the_device_named(bundle: Any, analyzer: MakeEntry) -> None:
+    made = bundle(analyzer(given=Given(patient_id="SYN-9")), who=None)
+    assert of(made, "ServiceRequest") == []
+    assert of(made, "Observation")[0]["basedOn"][0]["identifier"]["value"] == "ORD-1"
+
+
 def test_without_an_orders_number_there_is_none(bundle: Any, analyzer: MakeEntry) -> None:
     made = bundle(analyzer(order=Order(services=("GLU",))))
     assert of(made, "ServiceRequest") == []
