@@ -136,7 +136,9 @@ def _note(segment: Segment) -> str:
 
 def _meaning(scope: Scope, code: str, said: str, options: Hl7LabOptions, sender: str) -> Meaning:
     obx, maker = scope["OBX"], options.maker or sender
-    means = meaning(code, [said], options, maker=maker, specimen=_specimen(scope, options), claims=_claims(obx))
+    logarithm = _sub_id(scope, options, code) in options.logarithms
+    specimen = _specimen(scope, options)
+    means = meaning(code, [said], options, maker=maker, specimen=specimen, claims=_claims(obx), logarithm=logarithm)
     if means.unit is None and obx.text(6, 3).upper() == "UCUM" and said and terms.dimension(said) is not None:
         return means._replace(unit=said)
     return means

@@ -37,14 +37,23 @@ class Meaning(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
-def meaning(code: str, units: Sequence[str], profile: Known, *, maker: str, specimen: str, claims: Sequence[str] = ()) -> Meaning:
+def meaning(
+    code: str,
+    units: Sequence[str],
+    profile: Known,
+    *,
+    maker: str,
+    specimen: str,
+    claims: Sequence[str] = (),
+    logarithm: bool = False,
+) -> Meaning:
     """What `code` means in a unit.
 
-    `units` is what the device wrote, then other readings of it, best first. The terms decide, but not on a unit that nobody
-    knows, for a LOINC follows the unit. `claims`, the LOINCs that the device names, count only where the terms are silent, hold
-    that code, its check digit is right, and the unit is of its class.
+    `units` is what the device wrote, then other readings of it, best first; of a `logarithm` it is the number's. The terms
+    decide, but not on a unit that nobody knows, for a LOINC follows the unit. `claims`, the LOINCs that the device names, count
+    only where the terms are silent, hold that code, its check digit is right, and the unit is of its class.
     """
-    unit, said = _unit(code, units, profile)
+    unit, said = _logarithmic(units) if logarithm else _unit(code, units, profile)
     analyte = None
     if unit is not None or not said or said in profile.units:
         known = profile.analytes.get(code)
@@ -67,6 +76,13 @@ def _unit(code: str, units: Sequence[str], profile: Known) -> tuple[str | None, 
         return stated, said
     spellings = (terms.spelling(one.strip()) for one in units if one.strip())
     return next((spelling.ucum for spelling in spellings if spelling is not None), None), said
+
+
+def _logarithmic(units: Sequence[str]) -> tuple[str | None, str]:
+    """The unit of a logarithm, where the terms know one of numbers in any of these units, and what the device wrote."""
+    spellings = (terms.spelling(f"log {one.strip()}") for one in units if one.strip())
+    known = next((spelling.ucum for spelling in spellings if spelling is not None), None)
+    return known, next(iter(units), "").strip()[:FIELD_MAX]
 
 
 def credible(claimed: str, unit: str | None) -> bool:

@@ -154,7 +154,7 @@ def _name(record: Record, options: AstmOptions) -> str:
 
 def _meaning(scope: Scope, code: str, rest: str, device_loinc: str, options: AstmOptions) -> Meaning:
     """What code and unit mean. "10^9/L" is a unit although it has a component delimiter; Celltac's `10e3/uL^9^1` is a unit with
-    its width and decimals; "[uIU/mL]" (Maglumi) one in brackets; a number that is a logarithm is in the logarithm of the unit that the device writes.
+    its width and decimals; "[uIU/mL]" (Maglumi) one in brackets.
     """
     record = scope["R"]
     parts = record.components(5)
@@ -162,12 +162,18 @@ def _meaning(scope: Scope, code: str, rest: str, device_loinc: str, options: Ast
     units = [record.field(5).strip(), *(mark.join(parts[:n]).strip() for n in range(min(len(parts), UNIT_PARTS_MAX) - 1, 0, -1))]
     units += [unit[1:-1] for unit in units if unit[:1] == "[" and unit[-1:] == "]"]
     claims = (device_loinc,) if device_loinc else ()
-    logarithm = rest.rpartition("^")[2] in options.logarithms
-    known = [f"log {unit}" for unit in units if unit] if logarithm else units
-    means = meaning(code, known, options, maker=_maker(scope, options), specimen=_specimen(scope, code, options), claims=claims)
+    means = meaning(
+        code,
+        units,
+        options,
+        maker=_maker(scope, options),
+        specimen=_specimen(scope, code, options),
+        claims=claims,
+        logarithm=rest.rpartition("^")[2] in options.logarithms,
+    )
     if any(rule.holds(scope, "") for rule in options.companions):
         means = means._replace(loinc=None, doubts=())
-    return means._replace(vendor_unit=units[0][:FIELD_MAX]) if logarithm else means
+    return means
 
 
 def _without_dilution(code: str, pattern: str) -> tuple[str, str]:

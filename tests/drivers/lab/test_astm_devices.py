@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import drivers.lab
 from gateway.model import Category, Kind, Material, Method, Validity
 
 CAPTURES = Path(__file__).parents[2] / "captures" / "astm"
@@ -181,3 +183,12 @@ def test_what_was_examined_decides_the_blood_gas(analyzer: Any) -> None:
         )
         found[word] = report.observations[0].loinc
     assert found == {"Arterial": "2703-7", "Venous": "2705-2", "Capillary": "2704-5"}
+
+
+def test_hl7_in_frames_is_read_as_the_hl7_profile_of_the_same_analyzer_reads_it() -> None:
+    """A TOML file cannot point at another; so this holds the two together."""
+    profiles = Path(drivers.lab.__file__).parent
+    own = tomllib.loads((profiles / "analyzers" / "cepheid-genexpert.toml").read_text("utf-8"))["hl7"]
+    theirs = tomllib.loads((profiles / "hl7_analyzers" / "cepheid-genexpert.toml").read_text("utf-8"))
+    about = ("maker", "models", "evidence", "source", "line", "orders")
+    assert own == {key: value for key, value in theirs.items() if key not in about}

@@ -54,7 +54,9 @@ CHANGES: dict[str, Callable[[bytes], bytes]] = {
     "NUL and 0x02 before each session": lambda wire: re.sub(rb"\x05(?=\x02)", b"\x00\x02\x02\x00\x05", wire),
     "each session asked for twice": lambda wire: re.sub(rb"\x05(?=\x02)", b"\x05\x05", wire),
     "the receiver's ACKs in the recording": _frames(lambda m: m[0] + b"\x06"),
-    "no EOT but the next ENQ": lambda wire: re.sub(rb"\x04(?=\x05)", b"", wire),
+    "no EOT behind an L record but the next ENQ": lambda wire: re.sub(
+        rb"(L[^\x02\x03]{0,9}\x03[^\x02\x03]{0,4})\x04(?=\x05)", rb"\1", wire
+    ),
 }
 WITHOUT_CHECKSUMS = _frames(lambda m: b"\x02" + m[1] + m[3])
 
