@@ -24,10 +24,11 @@ from gateway.settings.destinations import AnyDestination
 from gateway.settings.hl7 import Hl7Settings
 from gateway.store import identity, mappings, queued, remedies
 from gateway.store.associations import Association
+from gateway.store.items import State
 from gateway.store.mappings import Remembered
 from gateway.store.queued import Delivery, Fate, Kept
 from gateway.store.remedies import By, Edit
-from gateway.store.selection import DELIVERED, Selection
+from gateway.store.selection import HAD, Selection
 
 AT_ONCE = 100
 """Corrections made in one transaction: some 0.1 s with their rendering before it, so that no device waits long."""
@@ -37,11 +38,14 @@ LOOKED_AT = 500
 BY_HAND = "were written by a person: left as they are"
 ANOTHER_PATIENT = "are for another patient now: `wardlink queue edit` sends these"
 NOT_RENDERED = "cannot be rendered"
+WITHDRAWN = "corrections that were not taken are given up: the receiver has what they would say"
 UNDER_WAY = "are under way again: try once more"
 
 _WITH_CODES = (
-    "SELECT d.report, d.mapping, CAST(r.payload AS BLOB) FROM deliveries d JOIN reports r ON r.id = d.report"  # noqa: S608 - a constant
-    f" WHERE {DELIVERED} AND EXISTS (SELECT 1 FROM json_each(:codes) c WHERE instr(r.payload, c.value) > 0)"
+    "SELECT d.report, coalesce(d.mapping, 0), b.state, e.mapping, CAST(r.payload AS BLOB)"  # noqa: S608 - a constant
+    " FROM deliveries d JOIN reports r ON r.id = d.report"
+    " LEFT JOIN behind b ON b.destination = d.destination AND b.report = d.report LEFT JOIN edits e ON e.id = b.edit"
+    f" WHERE {HAD} AND EXISTS (SELECT 1 FROM json_each(:codes) c WHERE instr(r.payload, c.value) > 0)"
     " ORDER BY d.report LIMIT :limit"
 )
 
@@ -57,10 +61,11 @@ class Corrected:
 
 
 class _Delivered(NamedTuple):
-    """A report that was delivered under other codes."""
+    """A report that was delivered under other codes, or of which a correction is parked that says what was delivered."""
 
     report: int
-    then: int
+    under_way: bool = False
+    obsolete: bool = False
 
 
 def affected(conn: sqlite3.Connection, selection: Selection, codes: Sequence[str] = ()) -> Iterator[_Delivered]:
@@ -68,13 +73,20 @@ def affected(conn: sqlite3.Connection, selection: Selection, codes: Sequence[str
     wanted = list(codes) or sorted({one.key.code for one in mappings.history(conn)})
     texts = [f'"vendor_code":{msgspec.json.encode(code).decode()}' for code in wanted]
     decided, present, after = Remembered(), mappings.now(conn), 0
+
+    def judged(report: int, then: int, aside: str | None, correction: int | None, payload: bytes) -> _Delivered | None:
+        said, now = decode_report(payload), present
+        parked = aside == State.PARKED and correction is not None
+        if not _differ(said, decided.at(conn, then), now):
+            return _Delivered(report, obsolete=True) if parked else None
+        if correction is not None and not _differ(said, decided.at(conn, correction), now):
+            return None  # the correction that is needed is under way, or was refused
+        return _Delivered(report, under_way=aside is not None and not parked)
+
     while True:
         values = {**selection.values(after), "codes": msgspec.json.encode(texts).decode(), "limit": LOOKED_AT}
         rows = conn.execute(_WITH_CODES, values).fetchall()
-        for report, then, payload in rows:
-            former = decided.at(conn, then or 0)
-            if former.state != present.state and _differ(decode_report(payload), former, present):
-                yield _Delivered(report, former.state)
+        yield from filter(None, (judged(*row) for row in rows))
         if len(rows) < LOOKED_AT:
             return
         after = rows[-1][0]
@@ -82,7 +94,7 @@ def affected(conn: sqlite3.Connection, selection: Selection, codes: Sequence[str
 
 def count(conn: sqlite3.Connection, selections: Sequence[Selection], codes: Sequence[str] = ()) -> dict[str, int]:
     """Destination to how many messages it has under other codes."""
-    found = {one.destination: sum(1 for _ in affected(conn, one, codes)) for one in selections}
+    found = {one.destination: sum(not each.obsolete for each in affected(conn, one, codes)) for one in selections}
     return {destination: n for destination, n in found.items() if n}
 
 
@@ -108,7 +120,10 @@ def correct(
             done.n += kept - len(waiting)
         waiting.clear()
 
-    for one in list(affected(conn, selection, codes)):
+    found = list(affected(conn, selection, codes))
+    if (obsolete := [one.report for one in found if one.obsolete]) and not dry_run:
+        remedies.withdraw(conn, selection.destination, obsolete, by)
+    for one in found:
         edit = maker.edit(one)
         if edit is None:
             continue
@@ -133,6 +148,9 @@ class _Maker:
 
     def edit(self, one: _Delivered) -> Edit | None:
         """The correction of a report; None, and the reason counted, where there is none."""
+        if one.obsolete or one.under_way:
+            self._leave(WITHDRAWN if one.obsolete else UNDER_WAY)
+            return None
         kept = queued.kept(self._conn, one.report)
         fate = next(fate for fate in kept.fates if fate.destination == self._settings.id)
         assert fate.delivery is not None

@@ -36,6 +36,8 @@ OTHERWISE = (
     "would read otherwise than what was delivered (patient, terms or settings changed since): `wardlink queue edit` sends it"
 )
 """Why a replay is not sent: other content under an id that the receiver has filed is worse than none."""
+STALE = "corrects codes that were decided about otherwise since: `wardlink queue replay --remap` makes it anew"
+"""Why a correction is not sent: what somebody took back must not reach a chart."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class Preparation:
 
     def job(self, item: Item, now: datetime) -> Job:
         """The item's message; or why it has none."""
+        if item.stale:
+            return Job(item, instead=parked(item, STALE))
         if item.pin is not None:
             return Job(item, Outgoing(id=item.pin.message_id, body=item.pin.body))
         if item.entry is None:

@@ -91,6 +91,8 @@ class Item:
     """The moment of the decisions about codes that `entry` shows."""
     unmapped: tuple[str, ...] = ()
     """Its codes that nobody knows and nobody decided about."""
+    stale: bool = False
+    """It corrects codes, and these were decided about otherwise since it was made."""
 
     def line(self, order: Order) -> str:
         """What its order is kept in: its device, or its patient where one is known."""

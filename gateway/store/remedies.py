@@ -158,7 +158,8 @@ def edit(conn: sqlite3.Connection, edited: Edit, by: By) -> None:
 def correct(conn: sqlite3.Connection, edits: Sequence[Edit], by: By, told: Mapping[str, str]) -> int:
     """Send corrections of messages of one destination that it has: as `edit`, but one act for all; how many.
 
-    What is under way again since it was read, or gone, is passed over. `told`: what else the audit trail is to say.
+    What is under way again since it was read, or gone, is passed over; what is parked gives way.
+    `told`: what else the audit trail is to say.
     """
     now = to_text(by.at or utc_now())
     with joined(conn):
@@ -168,13 +169,27 @@ def correct(conn: sqlite3.Connection, edits: Sequence[Edit], by: By, told: Mappi
         return len(reports)
 
 
+def withdraw(conn: sqlite3.Connection, destination: str, reports: Sequence[int], by: By) -> None:
+    """Give parked corrections up that would say what the receiver has: the reports stay delivered."""
+    places = [(destination, report) for report in reports]
+    with joined(conn):
+        conn.executemany("DELETE FROM behind WHERE destination = ? AND report = ? AND state = 'parked'", places)
+        conn.executemany(
+            "DELETE FROM attempts WHERE destination = ?1 AND report = ?2"
+            " AND NOT EXISTS (SELECT 1 FROM behind WHERE destination = ?1 AND report = ?2)",
+            places,
+        )
+        _record(conn, ("withdraw", destination), by, {}, reports)
+
+
 def _correct(conn: sqlite3.Connection, edited: Edit, by: By, now: str) -> bool:
     place = (edited.destination, edited.report)
-    aside = conn.execute("SELECT 1 FROM behind WHERE destination = ? AND report = ?", place).fetchone()
-    if aside is not None or not _is_delivered(conn, edited):
+    aside = conn.execute("SELECT state FROM behind WHERE destination = ? AND report = ?", place).fetchone()
+    if (aside is not None and aside[0] != State.PARKED) or not _is_delivered(conn, edited):
         return False
     number = _keep_edit(conn, edited, by, now)
     device, received_at = conn.execute("SELECT device, received_at FROM reports WHERE id = ?", (edited.report,)).fetchone()
+    conn.execute("DELETE FROM behind WHERE destination = ? AND report = ?", place)  # a correction that was not taken
     conn.execute(_ONCE_MORE, (*place, device, received_at, now, number))
     _restore_edit(conn, number, now)
     return True

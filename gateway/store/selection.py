@@ -27,7 +27,7 @@ BEHIND = (
     f" AND (:patient = '' OR substr(b.patient, -1 - length(:patient)) = '^' || :patient OR {_WHO.format(r='b')})"
 )
 """The condition on `behind b`, with `Selection.values`."""
-DELIVERED = (
+HAD = (
     "d.destination = :destination AND d.report > :after"  # noqa: S608 - constants
     " AND (:reports IS NULL OR d.report IN (SELECT value FROM json_each(:reports)))"
     " AND (:reason = '' OR d.code = :reason)"
@@ -35,8 +35,9 @@ DELIVERED = (
     f" AND {_WINDOW.format(r='r')}"
     f" AND (:patient = '' OR {_WHO.format(r='r')}"
     " OR EXISTS (SELECT 1 FROM associations a WHERE a.id = d.association AND a.patient_id = :patient))"
-    " AND NOT EXISTS (SELECT 1 FROM behind b WHERE b.destination = d.destination AND b.report = d.report)"
 )
+"""The condition on `deliveries d JOIN reports r ON r.id = d.report`, with `Selection.values`."""
+DELIVERED = f"{HAD} AND NOT EXISTS (SELECT 1 FROM behind b WHERE b.destination = d.destination AND b.report = d.report)"  # noqa: S608 - constants
 """The condition on `deliveries d JOIN reports r ON r.id = d.report`, with `Selection.values`: what is not under way again."""
 _COUNT_BEHIND = f"SELECT b.state, count(*) FROM behind b WHERE {BEHIND} GROUP BY b.state"  # noqa: S608 - a constant
 _COUNT_DELIVERED = f"SELECT count(*) FROM deliveries d JOIN reports r ON r.id = d.report WHERE {DELIVERED}"  # noqa: S608 - a constant

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from gateway.errors import DamagedError, LocalProtocolError
 from gateway.mapping import Overlay
-from gateway.model import Category, Entry, decode
+from gateway.model import Category, Entry, Report, decode
 from gateway.store import associations, audit, checksums
 from gateway.store.associations import Association
 from gateway.store.checksums import PIN_DAMAGED, ROW_DAMAGED
@@ -242,7 +242,14 @@ class _Desk:
             fault=fault,
             mapping=overlay.state,
             unmapped=() if applied is None else applied.unmapped,
+            stale=entry is not None and self._stale(entry.report, pin, again, present),
         )
+
+    def _stale(self, report: Report, pin: Pin | None, again: Sent | None, present: Overlay) -> bool:
+        """Whether the bytes are a correction that has not arrived, and its codes are decided otherwise by now."""
+        if pin is None or again is None or pin.mapping in {None, again.mapping, present.state}:
+            return False
+        return self.decided.at(self.conn, pin.mapping).apply(report).report != present.apply(report).report
 
     def _patient(self, one: _Next, pin: Pin | None, worn: Association | None) -> str:
         """Whom the message is for: pinned bytes keep to the patient they were made for."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gateway import config, routes
-from gateway.deliver.destination import Accepted, Outcome, Outgoing
+from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused
 from gateway.deliver.dispatch import Dispatcher
 from gateway.model import Category, DeviceIdentity, Kind, Observation, Order, Report, Specimen, Subject
 from gateway.patients import acts
@@ -58,6 +58,7 @@ class Receivers:
     def __init__(self, toml: Path) -> None:
         self.toml = toml
         self.got: dict[str, list[Outgoing]] = {"lis": [], "chart": []}
+        self.answer: Outcome = Accepted("AA")
 
     def keep(self, *reports: Report) -> None:
         asyncio.run(self._run(reports))
@@ -77,12 +78,12 @@ class Receivers:
         await journal.close()
 
     async def _one(self, journal: Journal, settings: Any) -> None:
-        idle, got = asyncio.Event(), self.got[settings.id]
+        idle, got, answer = asyncio.Event(), self.got[settings.id], self.answer
 
         class Receiver:
             async def send(self, message: Outgoing) -> Outcome:
                 got.append(message)
-                return Accepted("AA")
+                return answer
 
             async def close(self) -> None: ...
 
@@ -390,6 +391,68 @@ def test_a_result_that_the_destination_is_sent_as_validated_is_corrected_too(war
         if one["resource"]["resourceType"] == "Observation"
     ]
     assert statuses == ["preliminary", "preliminary"], "what was never final is no correction"
+
+
+def parked(wardlink: Wardlink, lab: Path) -> list[str]:
+    return [one["reason"] for one in wardlink("queue", "list", "--state", "parked", "-d", "lis", "--json", "-c", lab).json]
+
+
+def test_a_correction_that_waits_is_not_sent_once_its_code_is_taken_back(
+    wardlink: Wardlink, receivers: Receivers, lab: Path
+) -> None:
+    wardlink("unmapped", "resolve", "QQQ", "--loinc", "2345-7", "--replay", "-c", lab)
+    told = wardlink("unmapped", "reopen", "1", "-c", lab).out
+    assert "delivered messages bear another code" not in told, "what was delivered says what is decided again"
+    receivers.deliver()
+    assert len(receivers.lis) == 2
+    assert parked(wardlink, lab) == [
+        "corrects codes that were decided about otherwise since: `wardlink queue replay --remap` makes it anew"
+    ]
+    assert balanced(lab) == {"lis": (2, 2, 0), "chart": (2, 2, 0)}
+    given_up = wardlink("queue", "replay", "--remap", "-d", "lis", "-c", lab).out
+    assert given_up == "lis: 1 corrections that were not taken are given up: the receiver has what they would say\n"
+    assert parked(wardlink, lab) == []
+    receivers.deliver()
+    assert len(receivers.lis) == 2
+    assert balanced(lab) == {"lis": (2, 2, 0), "chart": (2, 2, 0)}
+
+
+def test_a_correction_that_waits_is_made_anew_once_its_code_is_decided_otherwise(
+    wardlink: Wardlink, receivers: Receivers, lab: Path
+) -> None:
+    wardlink("unmapped", "resolve", "QQQ", "--loinc", "2345-7", "--replay", "-c", lab)
+    told = wardlink("unmapped", "resolve", "QQQ", "--loinc", "2339-0", "--replay", "-c", lab).out
+    assert "lis: 1 are under way again: try once more" in told
+    receivers.deliver()
+    assert wardlink("queue", "replay", "--remap", "-d", "lis", "-c", lab).out == "lis: 1 corrections will be sent\n"
+    receivers.deliver()
+    assert [obx(message)[0] for message in receivers.lis if len(obx(message)) == 2] == [("QQQ", "98", "F"), ("2339-0", "98", "C")]
+    assert balanced(lab) == {"lis": (2, 2, 0), "chart": (2, 2, 0)}
+
+
+def test_a_correction_that_was_refused_is_not_made_twice_and_goes_again_as_it_was(
+    wardlink: Wardlink, receivers: Receivers, lab: Path
+) -> None:
+    wardlink("unmapped", "resolve", "QQQ", "--loinc", "2345-7", "--replay", "-c", lab)
+    receivers.answer = Refused("no corrections today", "AR")
+    receivers.deliver()
+    assert parked(wardlink, lab) == ["no corrections today"]
+    assert wardlink("queue", "replay", "--remap", "-d", "lis", "-c", lab).out == "nothing was delivered under another code\n"
+    receivers.answer = Accepted("AA")
+    wardlink("queue", "replay", "-d", "lis", "--all", "-c", lab)
+    receivers.deliver()
+    assert receivers.got["lis"][3] == receivers.got["lis"][2]
+    assert balanced(lab) == {"lis": (2, 2, 0), "chart": (2, 2, 0)}
+
+
+def test_a_decision_about_another_code_leaves_a_correction_on_its_way(
+    wardlink: Wardlink, receivers: Receivers, lab: Path
+) -> None:
+    wardlink("unmapped", "resolve", "QQQ", "--loinc", "2345-7", "--replay", "-c", lab)
+    wardlink("unmapped", "resolve", "ZZZ", "--loinc", "2345-7", "--device", "LAB-1", "-c", lab)
+    receivers.deliver()
+    assert len(receivers.lis) == 3
+    assert parked(wardlink, lab) == []
 
 
 # ---- where a code comes from
