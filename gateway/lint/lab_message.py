@@ -15,6 +15,7 @@ from protocols.hl7v2.message import Message, Segment
 Prune = Callable[[Sequence[Segment]], Iterable[Segment]]
 """What hl7apy gets to see: the message without what the profile takes from later versions of HL7."""
 
+_LONG: Final = ("TX", "FT", "ED", "RP")
 _IN_2_5_1: Final = 25
 """Fields of OBX in HL7 2.5.1."""
 
@@ -82,7 +83,9 @@ def written(segment: Segment) -> str:
 
 
 def _plain(segment: Segment) -> Segment:
-    """OBX without what profiles take from later versions: flags with their system, and the fields from OBX-20 on."""
+    """OBX without what profiles take from later versions (flags with their system, the fields from OBX-20 on), and without long
+    text: hl7apy takes TX and ED for ST.
+    """
     if segment.name != "OBX":
         return segment
     fields = list(segment.fields[: _IN_2_5_1 + 1])
@@ -90,6 +93,8 @@ def _plain(segment: Segment) -> Segment:
     if len(fields) > 8:
         repeats = fields[8].split(segment.delimiters.repetition)
         fields[8] = segment.delimiters.repetition.join(one.split(segment.delimiters.component)[0] for one in repeats)
+    if len(fields) > 5 and fields[2] in _LONG:
+        fields[5] = ""
     while fields and not fields[-1]:
         fields.pop()
     return Segment("OBX", tuple(fields), segment.delimiters, segment.codec)

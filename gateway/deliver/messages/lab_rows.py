@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
@@ -21,6 +22,13 @@ _OFF_SCALE: Final = {Validity.OVER: ">", Validity.UNDER: "<"}
 _DOUBTS: Final = frozenset(Validity) - ABSENT - {Validity.OK, Validity.VALIDATED}
 """States that travel with a value and that nobody may miss: questionable, test, demonstration …, as IHE extends table 0078."""
 
+
+_ST_MAX: Final = 199
+"""Characters of an ST in HL7 2.5 (2.A.74); longer text is TX."""
+
+_IMAGES: Final = {"Qk": "BMP", "iVBORw0KGgo": "PNG", "/9j/": "JPEG", "R0lGOD": "GIF", "SUkq": "TIFF", "TU0A": "TIFF"}
+"""How pictures begin in base64."""
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 DeviceField: TypeAlias = Callable[[DeviceIdentity], str]
 Between: TypeAlias = Callable[[Observation, Report], list[str]]
@@ -127,6 +135,8 @@ class Rows:
         if not observation.value:
             return "", ""
         found = typed(observation, structured=self._settings.comparators == "SN")
+        if found.type == "ST" and len(observation.value) > _ST_MAX:
+            return _long(observation.value, found.text)
         doubtful = observation.status == "X" or observation.validity in ABSENT
         return ("ST", escape(observation.comparator + observation.value)) if doubtful and found.type in ("NM", "SN") else found
 
@@ -142,3 +152,11 @@ class Rows:
         if self._settings.notes and not self.materials:
             notes += in_words(observation.materials, notes)
         return [segment("NTE", str(number), "L", escape(note)) for number, note in enumerate(notes, 1)]
+
+
+def _long(value: str, escaped: str) -> tuple[str, str]:
+    """OBX-2 and OBX-5 of what no ST holds: a picture as ED, else TX."""
+    kind = next((name for begin, name in _IMAGES.items() if value.startswith(begin)), "")
+    if kind and _BASE64.fullmatch(value):
+        return "ED", field("", "IM", kind, "Base64", value)
+    return "TX", escaped

@@ -84,7 +84,9 @@ class _Writer:
         specimen = report.specimen or Specimen()
         spm = self._parts.spm(report, self._settings.specimen_unknown, self._settings.specimen_system)
         carrier, _, position = specimen.position.partition("^")
-        sac = segment("SAC", "", "", field(specimen.id), "", "", "", "", "", "", field(carrier), field(position))
+        numeric = position.isascii() and position.isdigit()  # SAC-11 is numbers; "A3" is a location
+        places = [field(carrier), position if numeric else "", "", "", "", "" if numeric else field(position)]
+        sac = segment("SAC", "", "", field(specimen.id), "", "", "", "", "", "", *places)
         controls = self._controls(report, specimen) if self._settings.materials else []
         return [spm, *([sac] if sac != "SAC\r" else []), *controls]
 
@@ -120,7 +122,7 @@ class _Writer:
         what = field(material.name or material.lot or material.kind or "unknown", level, own)
         kind = field(material.kind, "", "HL70384" if material.kind in _KINDS else own) if material.kind else ""
         blank = [""] * 8
-        return segment("INV", what, "OK^^HL70383", kind, *blank, field(material.expires), "", "", "", field(material.lot))
+        return segment("INV", what, "OK^^HL70383", kind, *blank, field(material.expires[:8]), "", "", "", field(material.lot))
 
 
 def _device(device: DeviceIdentity, gateway: Gateway) -> str:

@@ -249,3 +249,21 @@ def test_a_lot_that_no_note_tells_is_told_in_words(render: Callable[..., Message
     found = [note.text(3) for note in render(entry).every("NTE")]
     assert found == ["control: High lot C9 level 2", "x", "reagent: Strip lot L7 expires 2027-01-31", "strip L7"]
     assert render(entry, notes=False).every("NTE") == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("x" * 199, ("ST", "x" * 199)),
+        ("x" * 200, ("TX", "x" * 200)),
+        ("Qk" + "A" * 300 + "==", ("ED", "^IM^BMP^Base64^Qk" + "A" * 300 + "==")),
+        ("iVBORw0KGgo" + "A" * 300, ("ED", "^IM^PNG^Base64^iVBORw0KGgo" + "A" * 300)),
+        ("Qkonly looks like one" * 20, ("TX", "Qkonly looks like one" * 20)),
+    ],
+    ids=["an ST at its longest", "longer text", "a bitmap", "a PNG", "words that begin like a bitmap"],
+)
+def test_what_is_too_long_for_st_is_text_or_a_picture(
+    render: Callable[..., Message], analyzer: MakeEntry, value: str, expected: tuple[str, str]
+) -> None:
+    row = render(analyzer(observations=(one(kind=Kind.TEXT, value=value),))).every("OBX")[0]
+    assert (row.raw(2), row.raw(5)) == expected

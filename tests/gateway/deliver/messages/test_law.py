@@ -189,6 +189,18 @@ def test_obr_2_orc_1_and_orc_5(
     assert names(message).index("ORC") == names(message).index("OBR") + 1, "ORC comes after OBR"
 
 
+@pytest.mark.parametrize(
+    ("position", "expected"),
+    [("50120^2", ("50120", "2", "")), ("HIV120126A^A1", ("HIV120126A", "", "A1")), ("7", ("7", "", "")), ("", ("", "", ""))],
+)
+def test_where_the_container_stood(
+    render: Callable[..., Message], analyzer: MakeEntry, position: str, expected: tuple[str, str, str]
+) -> None:
+    """SAC-11 is a number (NA); m2000's "A1" is a location (SAC-15)."""
+    sac = render(analyzer(specimen=Specimen(id="S1", position=position))).every("SAC")[0]
+    assert (sac.text(10), sac.text(11), sac.text(15)) == expected
+
+
 def test_each_test_is_an_order_of_its_own_where_the_receiver_files_work_order_steps(
     render: Callable[..., Message], analyzer: MakeEntry
 ) -> None:

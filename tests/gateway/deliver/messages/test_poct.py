@@ -11,7 +11,7 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
 from gateway.deliver.messages import UnsuitedError, poct
-from gateway.model import Category, Entry, Gateway, Given, Kind, Observation, Order, Specimen, Subject
+from gateway.model import Category, DeviceIdentity, Entry, Gateway, Given, Kind, Observation, Order, Specimen, Subject
 from gateway.settings.lab import PoctSettings
 from protocols.hl7v2.message import Message, parse
 
@@ -123,6 +123,12 @@ def test_a_patient_who_is_not_known_is_said_to_be_or_the_result_waits(
         render(analyzer(), who=None, unknown_patient="park")
     given = Given(patient_id="SYN-9")
     assert render(analyzer(given=given), who=None, unknown_patient="park").text("PID", 3) == "SYN-9"
+
+
+def test_a_long_model_name_is_cut_to_what_hl7_2_5_takes(render: Callable[..., Message], analyzer: MakeEntry) -> None:
+    device = DeviceIdentity(id="POC-1", model="Atellica Data Manager", serial="SYN-7")
+    row = render(analyzer(device=device)).every("OBX")[0]
+    assert (row.text(18), row.text(18, 2)) == ("SYN-7", "Atellica Data Manage")
 
 
 def test_the_specimen_is_an_spm_where_the_receiver_takes_one(render: Callable[..., Message], analyzer: MakeEntry) -> None:
