@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from gateway.driver import Driver, Options
 from gateway.errors import ConfigError
+from gateway.positions import Positions
 
 GROUP = "wardlink.drivers"
 PROFILE_MAX = 1024 * 1024
@@ -49,15 +50,32 @@ def options(driver: Driver[Any, Any], profile: str, table: Mapping[str, Any]) ->
 
     `profile` is a name of `profiles`, or the absolute path of a site's own TOML file. Raises ConfigError.
     """
-    path = _profile(driver, profile)
-    base = _toml(path) if path is not None else {}
-    where = str(path) if path is not None else f"options of driver {driver.id}"
+    path = profile_path(driver, profile)
+    text = _text(path) if path is not None else ""
+    base = _toml(text, path) if path is not None else {}
     try:
         found: Options = driver.options.model_validate(_merged(base, table))
     except ValidationError as error:
-        problems = [_problem(driver, table, where, item) for item in error.errors(include_url=False)]
+        problems = [_problem(driver, table, path, text, item) for item in error.errors(include_url=False)]
         raise ConfigError("\n".join(problems)) from None
     return found
+
+
+def checked(driver: Driver[Any, Any], table: Mapping[str, Any]) -> Options:
+    """The options that `table` alone makes: a profile's file that is being written. Raises ConfigError."""
+    try:
+        found: Options = driver.options.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(
+            "\n".join(_problem(driver, table, None, "", item) for item in error.errors(include_url=False))
+        ) from None
+    return found
+
+
+def profile_table(driver: Driver[Any, Any], profile: str) -> dict[str, Any]:
+    """What a profile's file says, unchecked; nothing for a driver without. Raises ConfigError."""
+    path = profile_path(driver, profile)
+    return _toml(_text(path), path) if path is not None else {}
 
 
 @cache
@@ -71,7 +89,8 @@ def _expected(got: str, known: Iterable[str]) -> str:
     return f"expected one of {', '.join(names) or '(none is installed)'}{f'; did you mean {near[0]!r}?' if near else ''}"
 
 
-def _profile(driver: Driver[Any, Any], profile: str) -> Path | None:
+def profile_path(driver: Driver[Any, Any], profile: str) -> Path | None:
+    """The file of a profile: a name of `profiles`, or a site's own by its absolute path. Raises ConfigError."""
     if driver.profiles is None:
         if profile:
             raise ConfigError(f"profile {profile!r}: the driver {driver.id} has no profiles; leave it out")
@@ -84,14 +103,21 @@ def _profile(driver: Driver[Any, Any], profile: str) -> Path | None:
     return driver.profiles / f"{profile}.toml"
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
     try:
         if path.stat().st_size > PROFILE_MAX:
             raise ConfigError(f"{path}: larger than {PROFILE_MAX} bytes; expected a profile")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+
+
+def _toml(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
 
 
@@ -103,9 +129,10 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _problem(driver: Driver[Any, Any], table: Mapping[str, Any], where: str, item: Any) -> str:
+def _problem(driver: Driver[Any, Any], table: Mapping[str, Any], file: Path | None, text: str, item: Any) -> str:
     path = item["loc"]
-    place = f"options of driver {driver.id}" if path and path[0] in table else where
+    own = file is None or (path and path[0] in table)
+    place = f"options of driver {driver.id}" if own else f"{file}:{Positions(text).line(path)}"
     key = ".".join(str(part) for part in path) or "file"
     if item["type"] == "extra_forbidden":
         known = driver.options.model_fields if len(path) == 1 else ()

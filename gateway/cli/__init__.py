@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reload": ("gateway.cli.reload", "Have the running gateway apply its changed configuration."),
     "config": ("gateway.cli.config", "Check a configuration, say what a reload would restart, print an example or the schema."),
     "drivers": ("gateway.cli.drivers", "List the drivers and profiles, or explain one."),
+    "profile": ("gateway.cli.profile", "Profiles of analyzers: list, new, test against recordings, explain."),
     "decode": ("gateway.cli.decode", "Device bytes to readings or messages, offline, without a configuration."),
     "lint": ("gateway.cli.lint", "Judge PCD-01 messages or FHIR JSON, clause by clause."),
     "status": ("gateway.cli.status", "What the gateway is doing: devices, journal, destinations."),

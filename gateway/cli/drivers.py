@@ -11,8 +11,12 @@ from gateway.acquire import registry
 from gateway.cli.show import JsonOption, new_app, print_json, say, table
 from gateway.driver import Driver
 from gateway.errors import ConfigError
+from gateway.profiles import schema
 
 app = new_app()
+
+DEFAULT_MAX = 60
+"""Characters of a default that are shown: `--json` has the whole of it."""
 
 
 @app.command()
@@ -48,6 +52,7 @@ def _describe(driver: Driver[Any, Any]) -> dict[str, Any]:
         "line": None if line is None else f"{line.baud} {line.bits}{line.parity}{line.stop} flow {line.flow}",
         "silence_s": driver.silence_s,
         "profiles": registry.profiles(driver),
+        "evidence": {name: _evidence(driver, name) for name in registry.profiles(driver)},
         "about_options": schema.get("description", ""),
         "options": schema.get("properties", {}),
         "codes": [
@@ -57,6 +62,17 @@ def _describe(driver: Driver[Any, Any]) -> dict[str, Any]:
     }
 
 
+def _evidence(driver: Driver[Any, Any], name: str) -> dict[str, Any]:
+    """How a profile is known: capture, document, or general knowledge; and of which models."""
+    said = registry.profile_table(driver, name)
+    return {"evidence": said.get("evidence", "general"), "models": said.get("models", []), "source": said.get("source", "")}
+
+
+def _shown(default: Any) -> str:
+    text = "" if default in (None, "", [], {}) else str(default)
+    return text if len(text) <= DEFAULT_MAX else f"{text[:DEFAULT_MAX]}…"
+
+
 def _explain(driver: Driver[Any, Any]) -> None:
     told = _describe(driver)
     for key in ("id", "maker", "models", "source", "version", "line", "silence_s", "profiles"):
@@ -64,7 +80,13 @@ def _explain(driver: Driver[Any, Any]) -> None:
         print(f"{key:10} {', '.join(value) if isinstance(value, list) else value}")
     if told["about_options"]:
         print(f"\n{told['about_options']}")
-    rows = [(name, spec.get("default"), spec.get("description", "")) for name, spec in told["options"].items()]
+    if told["evidence"]:
+        table(
+            "Profiles",
+            ("profile", "evidence", "models"),
+            [(name, one["evidence"], ", ".join(one["models"])) for name, one in told["evidence"].items()],
+        )
+    rows = [(key.name, _shown(key.default), key.about) for key in schema.leaves(schema.keys(driver.options))]
     table("Options", ("option", "default", "what it does"), rows)
     if told["codes"]:
         table("Codes", ("device's code", "term", "unit", "how"), [tuple(row.values()) for row in told["codes"]])

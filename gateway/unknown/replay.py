@@ -15,8 +15,8 @@ from gateway.config import Config
 from gateway.driver import Context, Driver
 from gateway.errors import ActError, place
 from gateway.model import DeviceIdentity, Location, Report
+from gateway.profiles.runs import Listening
 from gateway.store.unknown import Part
-from protocols.sansio import Codec, Event, Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,32 +103,10 @@ def _read(call: Sequence[Part], how: Reader, found: Replay) -> None:
     start = call[0].received_at
     chunks = [Chunk((one.received_at - start).total_seconds(), one.raw) for one in call if one.raw]
     context = how.context()
-    codec = _Counted(context.codec())
+    codec = Listening(context.codec())
     for item in offline.decode(Flow("", start, chunks), codec, context):
         if isinstance(item, Faults):
             found.faults.append(item)
         else:
             found.reports.append(item)
-    found.messages += codec.messages
-
-
-class _Counted:
-    """A codec whose messages are counted."""
-
-    def __init__(self, codec: Codec[Any]) -> None:
-        self._codec, self.messages = codec, 0
-        self.start, self.data_to_send, self.deadline = codec.start, codec.data_to_send, codec.deadline
-        self.confirm, self.reject = codec.confirm, codec.reject
-
-    def receive(self, data: bytes, now: float) -> Sequence[Event[Any]]:
-        return self._count(self._codec.receive(data, now))
-
-    def on_deadline(self, now: float) -> Sequence[Event[Any]]:
-        return self._count(self._codec.on_deadline(now))
-
-    def end(self, now: float) -> Sequence[Event[Any]]:
-        return self._count(self._codec.end(now))
-
-    def _count(self, events: Sequence[Event[Any]]) -> Sequence[Event[Any]]:
-        self.messages += sum(isinstance(event, Message) for event in events)
-        return events
+    found.messages += len(codec.messages)

@@ -116,8 +116,8 @@ def test_wrong_profiles_and_options_are_named_with_what_was_expected(with_profil
     assert "/no/such.toml: cannot be read: No such file" in wrong(with_profiles, "/no/such.toml", {})
     file = f"{tmp_path}/acme-two.toml"
     assert wrong(with_profiles, "acme-two", {}).splitlines() == [
-        f"{file}: interval_s: got -1; Input should be greater than 0",
-        f"{file}: speed: no such option; expected one of maker, interval_s, tuning",
+        f"{file}:2: interval_s: got -1; Input should be greater than 0",
+        f"{file}:3: speed: no such option; expected one of maker, interval_s, tuning",
     ]
     assert wrong(DRIVER, "", {"makr": "x"}).splitlines() == [
         "options of driver some: maker: is missing and must be given",
