@@ -20,9 +20,10 @@ A frame that is whole but wrong is handed up as such, for a NAK; everything else
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from protocols.astm import patterns
 from protocols.astm.profile import LinkProfile
@@ -38,8 +39,7 @@ FLOWING, QUIET, OVER = 0, 1, 2
 """How much is still to come: bytes at any moment; none for a while; none at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A whole frame: `body` from frame number to text's end, `last` if ETX ended it, `sound` if its checksum says so."""
 
     raw: bytes
@@ -76,9 +76,15 @@ _AFTER_ETX = 4
 """Bytes of a frame behind ETX: two checksum digits, CR, LF."""
 
 
+_ADDED_MAX = 256
+"""Bytes whose sum Adler-32 tells unreduced in its low half: 256 times 255 is less than its 65,521."""
+
+
 def checksum(body: bytes | bytearray) -> int:
-    """The sum of a frame's bytes from its number to ETB or ETX, modulo 256 (E1381-95 §6.3.3)."""
-    return sum(body) & 0xFF
+    """The sum of a frame's bytes from its number to ETB or ETX, modulo 256 (E1381-95 §6.3.3); zlib adds eight times as fast."""
+    if len(body) <= _ADDED_MAX:
+        return zlib.adler32(body, 0) & 0xFF
+    return sum(zlib.adler32(body[at : at + _ADDED_MAX], 0) for at in range(0, len(body), _ADDED_MAX)) & 0xFF
 
 
 def frame(number: int, text: bytes, *, last: bool) -> bytes:
@@ -98,6 +104,7 @@ class Scanner:
     def __init__(self, profile: LinkProfile) -> None:
         self._profile = profile
         self._records_only = profile.mode == "records"
+        self._plain = profile.frame_end == "CRLF"
         idle = b"\r\n \t\x06\x15" + profile.heartbeat.replace(b"\x02", b"") + (b"\x02" if self._records_only else b"")
         self._idle = re.compile(rb"[" + re.escape(idle) + rb"]+")
         self._buffer = bytearray()
@@ -167,6 +174,10 @@ class Scanner:
 
     def _frame(self, level: int) -> Item | None:
         buffer, start = self._buffer, self._pos
+        if self._plain and self._scan <= start:
+            plain = patterns.PLAIN_FRAME.match(buffer, start, start + self._profile.frame_max)
+            if plain is not None:
+                return self._whole(plain.end(2) - 1, plain.end(3), plain.end())
         if self._beat().match(buffer, start) is not None:
             self._advance(start + 1)
             return None
@@ -217,6 +228,10 @@ class Scanner:
             self._scan = at
             self._wait(undecided=True)
             return None
+        return self._whole(at, digits, end)
+
+    def _whole(self, at: int, digits: int, end: int) -> Frame:
+        """The frame whose ETB or ETX is at `at`, whose checksum ends at `digits`, and itself at `end`."""
         buffer, start = self._buffer, self._pos
         body = bytes(buffer[start + 1 : at + 1])
         sound, moved = self._judge(body, bytes(buffer[at + 1 : digits]))

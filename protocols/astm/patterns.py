@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 IN_FRAME = re.compile(rb"[\x02\x03\x04\x05\x17]")
+PLAIN_FRAME = re.compile(rb"\x02([0-7][^\x02-\x05\x17]*)([\x03\x17])([0-9A-Fa-f]{2})\r\n")
+"""A frame as the standard has it, whole, with nothing in it that could mean anything else: nearly all of them."""
+
 IN_BARE = re.compile(rb"[\x02-\x05\x17\r\n]")
 CONTROL = re.compile(rb"[\x02\x04\x05]")
 

@@ -55,7 +55,8 @@ class Record:
     _fields: list[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_fields", _split(self.text, self.delimiters.field))
+        mark = self.delimiters.field
+        object.__setattr__(self, "_fields", self.text.split(mark) if mark else [self.text])
 
     def field(self, n: int) -> str:
         """Field `n`, "" if missing; escapes are resolved only where it has neither components nor repeats."""
@@ -78,7 +79,11 @@ class Record:
             raw = repeats[repeat] if 0 <= repeat < len(repeats) else ""
         elif repeat != 0:
             return ()
-        return tuple(_resolve(part, marks) for part in _split(raw, marks.component)) if raw else ()
+        if not raw:
+            return ()
+        parts = _split(raw, marks.component)
+        escaped = marks.escape and marks.escape in raw
+        return tuple(_resolve(part, marks) for part in parts) if escaped else tuple(parts)
 
     def component(self, n: int, c: int, repeat: int = 0) -> str:
         """Component `c` (from 1) of field `n`, of its repeat `repeat` (from 0); "" if missing."""
@@ -128,8 +133,8 @@ def parse(text: bytes, *, encoding: str | None = None, lf_separates: bool = True
     """
     if lf_separates:
         text = text.replace(b"\n", b"\r")
-    lines = [line for line in map(_unindented, text.removeprefix(_BOM).split(b"\r")) if line]
-    starts = [n for n, line in enumerate(lines) if is_header(line)]
+    lines = [line for sent in text.removeprefix(_BOM).split(b"\r") if (line := sent.lstrip(_INDENT))]
+    starts = [n for n, line in enumerate(lines) if line[0] in _HEADERS and is_header(line)]
     if not lines:
         return ()
     if not starts or starts[0] != 0:
@@ -168,13 +173,12 @@ def encode(records: Iterable[Sequence[Field]], delimiters: Delimiters = STANDARD
 
 
 _BOM = b"\xef\xbb\xbf"
+_INDENT = b" \t\x00"
+"""What some analyzers put before a record: blanks (Sphera), NULs between messages."""
+_HEADERS = b"HM"
+"""How a header begins: H, MSH."""
 _NO_LETTER = re.compile(rb"[\x7f-\x9f]")
 """What ISO 8859-1 has no letters for; Windows', DOS' and the Chinese code pages do."""
-
-
-def _unindented(line: bytes) -> bytes:
-    """A record without the blanks that some analyzers put before it (Sphera), and NULs between messages."""
-    return line.lstrip(b" \t\x00") if line[:1] in (b" ", b"\t", b"\x00") else line
 
 
 def _message(lines: list[bytes], encoding: str | None) -> AstmMessage:
@@ -202,9 +206,9 @@ def _judge(records: tuple[Record, ...], ends: list[int], problems: list[str]) ->
         problems.append("no L record")
     elif ends[0] != len(records) - 1:
         problems.append("records after the L record")
-    strange = sum(1 for record in records if len(record.type) != 1 or not record.type.isalpha())
+    strange = [record for record in records if len(record.type) != 1 or not record.type.isalpha()]
     if strange:
-        problems.append(f"lines that are no records: {strange}")
+        problems.append(f"lines that are no records: {len(strange)}")
 
 
 def _decode(data: bytes, declared: str | None, problems: list[str]) -> tuple[str, str]:

@@ -31,6 +31,13 @@ def test_checksum_of_real_frames(body: str, expected: int) -> None:
     assert checksum(body.encode()) == expected
 
 
+@pytest.mark.parametrize("size", [0, 1, 254, 255, 256, 257, 511, 512, 513, 63_993])
+def test_checksum_of_any_length(size: int) -> None:
+    """FF is 256 less 1, so that many of them take as many away from the ETX."""
+    assert checksum(b"\xff" * size + b"\x03") == (3 - size) % 256
+    assert checksum(bytearray(b"\x00" * size + b"\x03")) == 3
+
+
 @pytest.mark.parametrize(("body", "expected"), REAL)
 def test_frame_is_built_as_the_analyzer_built_it(body: str, expected: int) -> None:
     built = frame(int(body[0]), body[1:-1].encode(), last=body[-1] == "\x03")
