@@ -20,6 +20,9 @@ from protocols.astm.records import Record
 RESULTS_ASKED = 5
 """Results that are asked who measured them: the first says it, a picture or an empty one may stand before it."""
 
+_SEXES = {"MALE": "M", "FEMALE": "F"}
+"""Words where the standard has letters (HumaStar)."""
+
 SERVICES_MAX = 200
 """Tests of one order that are kept: more than any panel has, few enough that a hostile O.5 cannot swell a report."""
 
@@ -42,6 +45,7 @@ def _said(scopes: Iterable[Scope], places: Sources) -> str:
 
 def given(around: Scope, specimen: Specimen, options: AstmOptions) -> Given:
     birth, sex = read(around, "P.8")[:8], read(around, "P.9").upper()
+    sex = _SEXES.get(sex, sex)
     operators = (results.somebody(result.record.component(11, 1).strip(), options) for result in specimen.results)
     return Given(
         patient_id=results.somebody(first(around, options.patient_id), options),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from drivers.lab.message_tree import Result, Tree
 from drivers.lab.profile import AstmOptions
@@ -16,15 +17,29 @@ _STATUSES = ("F", "C", "P", "X")
 
 def aligned(tree: Tree, options: AstmOptions) -> Tree:
     """The tree with its results aligned: always, or where they are seen to be shifted ("3.8 to 11.8" in R.7 is no flag)."""
+    moved = {int(to[2:]): int(at[2:]) for to, at in options.result_fields.items()}
     results = [result for specimen in tree.specimens for result in specimen.results]
     mode = options.blank_before_range
     if mode == "always" or (mode == "seen" and _shifted(results)):
         for result in results:
             result.record = _without(result.record, _RANGE_AT)
+    if moved:
+        for result in results:
+            result.record = _moved(result.record, moved)
     if options.status_in_8:
         for result in results:
             result.record = _lengthened(result.record)
     return tree
+
+
+def _moved(record: Record, moved: Mapping[int, int]) -> Record:
+    """The record with fields where the standard has them; where they came from is empty then."""
+    fields = _fields(record)
+    kept = ["" if n in moved.values() else text for n, text in enumerate(fields, 1)]
+    kept += [""] * (max(moved) - len(kept))
+    for to, at in moved.items():
+        kept[to - 1] = fields[at - 1] if at <= len(fields) else ""
+    return _of(kept, record)
 
 
 def _shifted(results: list[Result]) -> bool:

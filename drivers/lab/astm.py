@@ -80,7 +80,9 @@ def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, conte
         device=about.device(context.device, around, options, specimen.results),
         episodic=True,
         given=about.given(around, specimen, options),
-        specimen=about.specimen(around, specimen_id, context, qc=category is Category.QC) if specimen.order is not None else None,
+        specimen=about.specimen(around, specimen_id, context, qc=category is Category.QC)
+        if specimen.order is not None or specimen_id
+        else None,
         order=about.order(specimen.order, options),
         materials=results.materials(around, options, of_result=False),
         notes=(
@@ -88,7 +90,7 @@ def _report(message: Message[AstmMessage], tree: Tree, specimen: Specimen, conte
             *results.notes([*tree.loose, *specimen.of_patient, *specimen.attached], options),
             *_oddities(message.body, tree),
         ),
-        identity=content_identity(around, specimen, context.device.id, options.duplicate_key),
+        identity=content_identity(around, specimen, context.device.id, options),
         message_id=read(around, "H.3"),
     )
 
@@ -105,7 +107,7 @@ def _unplaced(message: Message[AstmMessage], tree: Tree, loose: list[Record], co
         device=about.device(context.device, around, context.options),
         episodic=True,
         notes=(*results.notes(loose, context.options), *_oddities(message.body, tree)),
-        identity=content_identity(around, Specimen(None, None, attached=loose), context.device.id),
+        identity=content_identity(around, Specimen(None, None, attached=loose), context.device.id, context.options),
         message_id=read(around, "H.3"),
     )
 

@@ -7,22 +7,24 @@ from collections.abc import Sequence
 
 from drivers.lab.message_tree import Specimen
 from drivers.lab.places import Scope, read
+from drivers.lab.profile import AstmOptions
 from drivers.lab.times import device_time
 
 _OF_RESULT = "RCM"
 """The records that each result has for itself."""
 
 
-def content_identity(around: Scope, specimen: Specimen, device_id: str, key: Sequence[str] = ()) -> str:
+def content_identity(around: Scope, specimen: Specimen, device_id: str, options: AstmOptions) -> str:
     """Equal for the same content, however framed and whenever sent; another for a rerun, which has other result times.
 
     Without: sequence numbers, the message id (H.3), and the time of sending (H.14) and of reporting (O.23) when results
-    carry their own. Only where nothing tells when, H.3 has to tell a rerun from a repeat. A profile may say with `key`, places in
-    the records, which parts alone decide.
+    carry their own. Only where nothing tells when, H.3 has to tell a rerun from a repeat. A profile may say with `duplicate_key`,
+    places in the records, which parts alone decide.
     """
-    if key:
-        return _digest([device_id, read(around, "H.12"), *_said(around, specimen, key)])
-    timed = any(device_time(result.record.component(c, 1)) for result in specimen.results for c in (12, 13))
+    if options.duplicate_key:
+        return _digest([device_id, read(around, "H.12"), *_said(around, specimen, options.duplicate_key)])
+    own = [source.at for source in options.result_time if source.at.startswith("R.")]
+    timed = any(device_time(read(result.scope(), at)) for result in specimen.results for at in own)
     parts = [device_id, read(around, "H.12")]
     if not timed:
         when = [read(around, at) for at in ("O.23", "H.14")]

@@ -1,4 +1,6 @@
-"""Where in a message a thing stands: "O.4.3" is component 3 of field 4 of the O record, "P.3" its component 1."""
+"""Where in a message a thing stands: "O.4.3" is component 3 of field 4 of the O record, "P.3" its component 1, "H.5[3].2" in the
+third repeat.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,10 @@ from protocols.astm.records import Record
 FIELD_MAX = 250
 """Characters of an id, a name or a code: the standard's longest is 220; the whole of it is in the raw message."""
 
-PLACE = r"^[A-Z]\.[1-9][0-9]{0,2}(\.[1-9][0-9]{0,2})?$"
+PLACE = r"^[A-Z]\.[1-9][0-9]{0,2}(\[[1-9][0-9]?\])?(\.[1-9][0-9]{0,2})?$"
 
 At = Annotated[str, StringConstraints(pattern=PLACE)]
-"""A place: record type, field, component (1 when left out), all counted from 1 as the standard does."""
+"""A place: record type, field, repeat, component (1 when left out), all counted from 1 as the standard does."""
 
 
 class Source(Options):
@@ -48,9 +50,9 @@ Scope = Mapping[str, Record]
 
 def read(scope: Scope, at: str) -> str:
     """The text at a place, without the blanks around it; "" when the record or the field is not there."""
-    kind, number, component = _parsed(at)
+    kind, number, repeat, component = _parsed(at)
     record = scope.get(kind)
-    return "" if record is None else record.component(number, component).strip()[:FIELD_MAX]
+    return "" if record is None else record.component(number, component, repeat).strip()[:FIELD_MAX]
 
 
 def first(scope: Scope, sources: Iterable[Source]) -> str:
@@ -69,6 +71,8 @@ def _applies(scope: Scope, source: Source) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _parsed(at: str) -> tuple[str, int, int]:
+def _parsed(at: str) -> tuple[str, int, int, int]:
+    """Record type, field, repeat (from 0), component."""
     kind, number, *component = at.split(".")
-    return kind, int(number), int(component[0]) if component else 1
+    number, _, repeat = number.rstrip("]").partition("[")
+    return kind, int(number), int(repeat or 1) - 1, int(component[0]) if component else 1

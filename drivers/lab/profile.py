@@ -142,6 +142,9 @@ class OrderOptions(Options):
         return SendProfile(frames=self.frames, frame_text=self.frame_text, patience_s=self.patience_s)
 
 
+ResultField = Annotated[str, Field(pattern=r"^R[.]([3-9]|[1-3][0-9])$")]
+
+
 class MaterialOptions(Options):
     """Where the lot of what a result was made with or checked against stands: the fields of gateway.model.Material."""
 
@@ -265,6 +268,7 @@ class AstmOptions(Options):
     blank_before_range: Literal["never", "seen", "always"] = "never"
     """R.6 is an empty field too many: never; always; seen: in messages where a range stands in R.7."""
     status_in_8: bool = False
+    result_fields: dict[ResultField, ResultField] = Field(default_factory=dict)
     """A result with F, C, P or X in R.8 and nothing in R.9 lacks an empty field before its flag (Radiometer ABL9)."""
     result_time: Sources = sources("R.13", "R.12", "O.23")
     """When a result was measured."""

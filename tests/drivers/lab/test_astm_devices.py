@@ -192,3 +192,39 @@ def test_hl7_in_frames_is_read_as_the_hl7_profile_of_the_same_analyzer_reads_it(
     theirs = tomllib.loads((profiles / "hl7_analyzers" / "cepheid-genexpert.toml").read_text("utf-8"))
     about = ("maker", "models", "evidence", "source", "line", "orders")
     assert own == {key: value for key, value in theirs.items() if key not in about}
+
+
+def test_the_same_results_downloaded_again_are_the_same_wherever_they_have_their_time(analyzer: Any) -> None:
+    """A meter sends all that it holds at every download, under another time of sending."""
+    row = "R|1|^^^Glucose|7.9|mmol/L^P||B||201011281949"
+    one, two = (
+        analyzer("bayer-contour").read(f"H|\\^&|||Bayer7390|||||||P|1|{sent}", "O|1", row)
+        for sent in ("202601010800", "202601020800")
+    )
+    assert one[0].identity == two[0].identity
+    (later,) = analyzer("bayer-contour").read("H|\\^&|||Bayer7390|||||||P|1|202601020800", "O|1", row.replace("1949", "1950"))
+    assert later.identity != one[0].identity
+
+
+def test_a_place_may_be_in_another_repeat_of_its_field(analyzer: Any) -> None:
+    (report,) = analyzer(serial=["H.5[3].2"]).read("H|\\^&|||Bayer7390^01.20\\01.04\\04.02.19^7390-77^7396-", O1, "R|1|^^^NA|140")
+    assert report.device.serial == "7390-77"
+
+
+def test_results_may_stand_in_other_fields_and_without_an_order(analyzer: Any) -> None:
+    rows = (
+        "H|\\^&|||HS100^V1.0",
+        "P|1||SYN-1|Dep|Test|Max|20000101|MALE",
+        "R|1|GLU|||||5.4|mmol/L",
+        "P|2||SYN-2",
+        "R|1|GLU|||||6.1|mmol/L",
+    )
+    first, second = analyzer("human-humastar").read(*rows)
+    assert (first.specimen.id, first.observations[0].value, first.observations[0].unit) == ("SYN-1", "5.4", "mmol/L")
+    assert (first.given.family_name, first.given.given_name, first.given.birth_date, first.given.sex) == (
+        "Test",
+        "Max",
+        "20000101",
+        "M",
+    )
+    assert (second.specimen.id, second.observations[0].value) == ("SYN-2", "6.1")
