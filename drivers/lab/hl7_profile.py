@@ -153,6 +153,7 @@ class Hl7LabOptions(Options):
     name: tuple[At, ...] = ("OBX-3.2", "OBX-3.1", "OBX-3.5")
     """Where its name stands, if it is another text."""
     sub_id: tuple[At, ...] = ("OBX-4.1",)
+    """What tells apart what shares a code."""
     logarithms: tuple[str, ...] = ()
     """What tells apart what shares a code."""
     not_results: tuple[Pattern, ...] = ()
