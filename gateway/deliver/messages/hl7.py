@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
@@ -122,7 +122,7 @@ class Head:
         named = subject.family_name or subject.given_name
         name = field(subject.family_name, subject.given_name, "", "", "", "", "L" if named else "U")
         sex = subject.sex if self._set_id or subject.sex != "U" else ""  # TF-2 B.5 lists F M O A N
-        return f"PID|{self._set_id}||{number}||{name}||{escape(subject.birth_date)}|{escape(sex)}".rstrip("|") + "\r"
+        return f"PID|{self._set_id}||{number}||{name}||{_day(subject.birth_date)}|{escape(sex)}".rstrip("|") + "\r"
 
     def unknown(self, number: str, name: str) -> str:
         """A PID that says the identity is unknown (PID-31)."""
@@ -162,3 +162,14 @@ def given_subject(given: Given) -> Subject | None:
         birth_date=given.birth_date,
         sex=given.sex,
     )
+
+
+def _day(digits: str) -> str:
+    """YYYYMMDD, or nothing where there is no such day: analyzers write 20240000 for a date that nobody entered."""
+    if not (len(digits) == 8 and digits.isascii() and digits.isdigit()):
+        return ""
+    try:
+        date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return ""
+    return digits

@@ -267,3 +267,13 @@ def test_what_is_too_long_for_st_is_text_or_a_picture(
 ) -> None:
     row = render(analyzer(observations=(one(kind=Kind.TEXT, value=value),))).every("OBX")[0]
     assert (row.raw(2), row.raw(5)) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"), [("19800202", "19800202"), ("20240000", ""), ("20230229", ""), ("00000000", ""), ("1980", "")]
+)
+def test_a_birth_date_that_is_no_day_is_not_sent(
+    render: Callable[..., Message], analyzer: MakeEntry, said: str, sent: str
+) -> None:
+    """PointcareM writes 20240000 where nobody entered one."""
+    assert render(analyzer(given=Given(patient_id="SYN-9", birth_date=said)), who=None).text("PID", 7) == sent
