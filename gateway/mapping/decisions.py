@@ -6,9 +6,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway import model, terms
 from gateway.model import Observation, Report
+
+NAMES_MAX = 1024
+"""Pairs of names whose answer is remembered: a laboratory's devices against its decisions."""
 
 _SQUASHED = re.compile(r"[\W_]+")
 _WORD = re.compile(r"[^\W_]+")
@@ -130,12 +134,14 @@ def normal_unit(text: str) -> str:
     return known.ucum if known is not None and known.ucum else text.strip()
 
 
+@lru_cache(maxsize=NAMES_MAX)
 def same_maker(said: str, wanted: str) -> bool:
     """Whether two names of a maker are one: the words of one, without those of company law, are all in the other."""
     one, other = _names(said), _names(wanted)
     return bool(one and other) and (one <= other or other <= one)
 
 
+@lru_cache(maxsize=NAMES_MAX)
 def same_model(said: str, wanted: str) -> bool:
     """Whether two names of a model differ in blanks, signs and case alone: "cobas c 111" is "COBAS C111", "XN" is not "XN-L"."""
     return squashed(said) == squashed(wanted)

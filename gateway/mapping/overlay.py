@@ -37,7 +37,8 @@ class Overlay:
 
     def find(self, report: Report, observation: Observation) -> Decision | None:
         """The decision that holds for a result of a report, or None."""
-        near = self._by_code.get(observation.vendor_code)
+        near = self._by_code.get(observation.vendor_code, ())
+        near = [one for one in near if one.override or observation.loinc is None]
         if not near or not is_subject(observation):
             return None
         said = key_of(report, observation)
@@ -71,11 +72,7 @@ def decide(observation: Observation, decision: Decision) -> Observation:
 
 
 def _means(decision: Decision, said: Key, observation: Observation) -> bool:
-    return (
-        (decision.override or observation.loinc is None)
-        and covers(decision.key, said, observation.vendor_unit)
-        and (decision.ignores or fits(decision, observation))
-    )
+    return covers(decision.key, said, observation.vendor_unit) and (decision.ignores or fits(decision, observation))
 
 
 def _narrowness(decision: Decision) -> tuple[bool, ...]:

@@ -83,9 +83,16 @@ def say(conn: sqlite3.Connection, decisions: Sequence[Decision], *, by: str, now
 
     All of them in one transaction, its own or the caller's; those that changed something, as they are kept.
     """
-    when = now or utc_now()
+    when = to_text(now or utc_now())
     with joined(conn):
-        return [kept for one in decisions if (kept := _say(conn, one, by, when)) is not None]
+        present = {one.key: one for one in at(conn, state(conn)).decisions}
+        kept = []
+        for one in decisions:
+            former = present.get(one.key)
+            if former is None or _says(former) != _says(one):
+                present[one.key] = _say(conn, one, former, by, when)
+                kept.append(present[one.key])
+        return kept
 
 
 def take_back(conn: sqlite3.Connection, number: int, *, by: str, reason: str = "", now: datetime | None = None) -> Decision:
@@ -119,24 +126,21 @@ def damaged(conn: sqlite3.Connection) -> int:
     return sum(not checksums.is_decision(row) for row in rows)
 
 
-def _say(conn: sqlite3.Connection, wanted: Decision, by: str, when: datetime) -> Decision | None:
+def _say(conn: sqlite3.Connection, wanted: Decision, former: Decision | None, by: str, when: str) -> Decision:
     key = wanted.key
-    former = next((one for one in now(conn).decisions if one.key == key), None)
-    if former is not None and _says(former) == _says(wanted):
-        return None
     detail = {"means": wanted.told(), "source": wanted.source}
     if former is not None:
         detail["instead_of"] = f"{former.id}: {former.told()}"
     if wanted.reason:
         detail["note"] = wanted.reason
-    act = audit.record(conn, at=when, by=by, act=MAP, object_id=key.code, detail=detail)
+    act = audit.record(conn, at=from_text(when), by=by, act=MAP, object_id=key.code, detail=detail)
     if former is not None:
-        conn.execute(_END, (act, by, to_text(when), former.id))
+        conn.execute(_END, (act, by, when, former.id))
     about = (key.code, key.device, key.maker, key.model, key.unit, key.specimen, key.result.value)
     decisive = (*about, wanted.loinc, wanted.name, wanted.prop, wanted.ucum, int(wanted.override))
-    told = (wanted.source, wanted.reason, by, to_text(when), act, checksums.of_decision(decisive))
+    told = (wanted.source, wanted.reason, by, when, act, checksums.of_decision(decisive))
     (number,) = conn.execute(_SAY, (*decisive, *told)).fetchone()
-    return replace(wanted, id=number, by=by, at=when, since_act=act, until_act=None)
+    return replace(wanted, id=number, by=by, at=from_text(when), since_act=act, until_act=None)
 
 
 def _says(one: Decision) -> tuple[object, ...]:

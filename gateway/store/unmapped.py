@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.mapping import Decision, Key, Overlay, key_of
 from gateway.mapping.decisions import is_subject
-from gateway.model import Category, Kind, Observation, Report, decode
+from gateway.model import Category, DeviceIdentity, Kind, Observation, Report, decode
 from gateway.store import mappings
 from gateway.store.entries import first_since
 from gateway.store.times import from_text
@@ -67,12 +67,21 @@ def seen(
 ) -> list[Seen]:
     """Every code of the reports kept since, the most frequent first: what it means now, or that nobody knows."""
     overlay = mappings.now(conn)
-    found: dict[Key, Seen] = {}
+    found: dict[tuple[object, ...], Seen] = {}
     for number, at, report in reports(conn, since=since, device=device, categories=categories):
+        own = (*_named(report.device), report.specimen.type if report.specimen is not None else "")
         for one in report.observations:
-            if is_subject(one):
-                _add(found, key_of(report, one), _Result(number, at, report, one, overlay))
+            apart = (*own, one.vendor_code, one.unit, one.vendor_unit, one.kind, one.loinc, one.refid)
+            known = found.get(apart)
+            if known is not None:
+                _count(known, number, at, one)
+            elif is_subject(one) and len(found) < CODES_MAX:
+                found[apart] = _first(overlay, number, at, report, one)
     return sorted(found.values(), key=lambda one: (-one.n, one.key.code, one.key.device))
+
+
+def _named(device: DeviceIdentity) -> tuple[str, str, str]:
+    return device.id, device.maker, device.model
 
 
 def reports(
@@ -88,41 +97,27 @@ def reports(
             log.warning("report %d cannot be read: its codes are not counted", number)
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    number: int
-    at: datetime
-    report: Report
-    observation: Observation
-    overlay: Overlay
-
-
-def _add(found: dict[Key, Seen], key: Key, one: _Result) -> None:
-    known = found.get(key)
-    if known is None:
-        if len(found) < CODES_MAX:
-            found[key] = _first(key, one)
-        return
+def _count(known: Seen, number: int, at: datetime, one: Observation) -> None:
     known.n += 1
-    known.first_at, known.last_at = min(known.first_at, one.at), max(known.last_at, one.at)
-    known.report, known.example = one.number, _example(one.observation) or known.example
+    known.first_at, known.last_at = min(known.first_at, at), max(known.last_at, at)
+    known.report, known.example = number, _example(one) or known.example
 
 
-def _first(key: Key, one: _Result) -> Seen:
-    decided = one.overlay.find(one.report, one.observation)
-    loinc = one.observation.loinc if decided is None else decided.loinc
+def _first(overlay: Overlay, number: int, at: datetime, report: Report, one: Observation) -> Seen:
+    decided = overlay.find(report, one)
+    loinc = one.loinc if decided is None else decided.loinc
     return Seen(
-        key=key,
-        text=one.observation.vendor_text,
+        key=key_of(report, one),
+        text=one.vendor_text,
         loinc=loinc or "",
         decided=decided,
         n=1,
-        first_at=one.at,
-        last_at=one.at,
-        report=one.number,
-        example=_example(one.observation),
-        unit=one.observation.vendor_unit,
-        ucum=one.observation.unit or "",
+        first_at=at,
+        last_at=at,
+        report=number,
+        example=_example(one),
+        unit=one.vendor_unit,
+        ucum=one.unit or "",
     )
 
 
