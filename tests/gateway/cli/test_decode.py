@@ -56,7 +56,10 @@ def test_the_devices_clock_shows_the_zone_that_is_given(wardlink: Wardlink) -> N
     assert first["time"] == "2010-09-15T15:10:29+02:00"
 
 
-@pytest.mark.parametrize(("form", "file", "driver"), [("pcd01", RAD5, "masimo"), ("lab", AFINION, "astm")])
+@pytest.mark.parametrize(
+    ("form", "file", "driver"),
+    [("pcd01", RAD5, "masimo"), ("lab", AFINION, "astm"), ("law", AFINION, "astm"), ("poct", AFINION, "astm")],
+)
 def test_hl7_is_what_a_receiver_would_get_and_claims_nothing_of_clocks(
     wardlink: Wardlink, form: str, file: Path, driver: str
 ) -> None:
@@ -67,6 +70,21 @@ def test_hl7_is_what_a_receiver_would_get_and_claims_nothing_of_clocks(
     assert all(message.endswith("\r") for message in messages)
     assert "19700101" not in said.out
     assert "device clock" not in said.out
+
+
+def test_a_message_says_which_transaction_it_is(wardlink: Wardlink) -> None:
+    kinds = {
+        form: wardlink("decode", "--driver", "astm", "--as", form, AFINION).out.split("|")[8].partition("^ORU")[0]
+        for form in ("lab", "law", "poct")
+    }
+    assert kinds == {"lab": "ORU^R01", "law": "OUL^R22^OUL_R22", "poct": "ORU^R30"}
+
+
+def test_what_a_format_has_no_place_for_is_told_and_not_sent(wardlink: Wardlink) -> None:
+    control = CAPTURES / "hl7-lab" / "roche-cobas-pure" / "control" / "wire.bin"
+    said = wardlink("decode", "--driver", "hl7-lab", "--profile", "roche-cobas-pure", "--as", "poct", control)
+    assert (said.code, said.out) == (0, "")
+    assert "not sent as poct: a report of category qc; LAB-32 carries patients' results alone (lab)" in said.err
 
 
 def test_fhir_is_a_bundle_a_line(wardlink: Wardlink) -> None:

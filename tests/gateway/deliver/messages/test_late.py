@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.deliver.messages import LATE, fhir, lab, pcd01
+from gateway.deliver.messages import LATE, fhir, lab, law, pcd01, poct
 from gateway.lint import Severity, lint_hl7
 from gateway.lint.fhir import lint_fhir
 from gateway.model import Entry, Gateway, Subject
 from gateway.settings.fhir import FhirMessageSettings
-from gateway.settings.lab import LabSettings
+from gateway.settings.lab import LabSettings, LawSettings, PoctSettings
 from gateway.settings.pcd01 import Pcd01Settings
 from protocols.hl7v2.message import parse
 
@@ -47,8 +47,13 @@ def test_pcd01_says_it_in_the_note_under_the_first_obr(
     assert LATE.encode() not in render(entry, subject).body
 
 
-def test_a_lab_message_says_it_in_a_note_of_the_order(analyzer: MakeEntry, gateway: Gateway, subject: Subject) -> None:
-    render = lab.renderer(LabSettings(), gateway)
+@pytest.mark.parametrize("name", ["lab", "law", "poct"])
+def test_a_lab_message_says_it_in_a_note_of_the_order(name: str, analyzer: MakeEntry, gateway: Gateway, subject: Subject) -> None:
+    render = {
+        "lab": lab.renderer(LabSettings(), gateway),
+        "law": law.renderer(LawSettings(), gateway),
+        "poct": poct.renderer(PoctSettings(), gateway),
+    }[name]
     body = render(late(analyzer()), subject).body.decode()
     assert f"||{LATE}\r".replace("||", "|L|") in body
     assert LATE not in render(analyzer(), subject).body.decode()
