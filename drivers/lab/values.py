@@ -26,8 +26,8 @@ NUMBER_MAX = 40
 _COMPARED = re.compile(r"(<=|>=|<|>|≤|≥)\s*(\S.*)\Z")
 _COMPARATORS = {"≤": "<=", "≥": ">="}
 _SCIENTIFIC = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,2}\Z")
-_PLAINLY_SCIENTIFIC = re.compile(r"[+-]?\d\.\d+[eE][+-]\d{2}\Z")
-"""What only a number is written as: "1.45E+03", not "1E5", which may be a name."""
+_PLAINLY_SCIENTIFIC = re.compile(r"[+-]?\d\.\d+[eE][+-]\d{1,2}\Z")
+"""What only a number is written as: "1.45E+03", AMPLILINK's "8.42E+1", not "1E5", which may be a name."""
 _EXPONENT = re.compile(r"[+-]?\d{1,2}\Z")
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})\s*(?:to|-|\u2013|\.\.)\s*({_NUMBER})\Z", re.IGNORECASE)
@@ -115,14 +115,17 @@ def scaled(found: Value, exponent: str) -> Value:
 def reference_range(record: Record, n: int, *, decimal_comma: bool) -> tuple[str, tuple[str, ...]]:
     r"""R.6 as OBX-7 writes it ("3.5-5.1", "<200"), and what else the field said: its further repeats.
 
-    Two bounds may be a text ("3.5 to 5.1", a range's name behind it) or two components (`0.27^4.20`, Roche and Mindray). Of a
-    lone number nobody knows which bound it is: the whole field stays as it came (`4.5\.4^12.5\24`, IMMULITE).
+    Two bounds may be a text ("3.5 to 5.1", a range's name behind it), two components (`0.27^4.20`, Roche and Mindray) or two
+    repeats (`20.0\30.0`, cobas c 111). Of another lone number nobody knows which bound it is: the whole field stays as it came
+    (`4.5\.4^12.5\24`, IMMULITE). Without a letter or digit it says nothing ("-", Dimension Vista).
     """
     repeats = [
         tuple(part.strip()[:TEXT_MAX] for part in record.components(n, r)) for r in range(min(record.repeats(n), RANGES_MAX))
     ]
-    if len(repeats) > 1 and _is_number(next(iter(repeats[0]), "")) and not any(repeats[0][1:]):
-        return record.field(n).strip()[:TEXT_MAX], ()
+    if len(repeats) > 1 and _lone_number(repeats[0]):
+        low, high = repeats[0][0], repeats[1][0] if len(repeats) == 2 and _lone_number(repeats[1]) else ""
+        both = high and Decimal(low) < Decimal(high)
+        return f"{low}-{high}" if both else record.field(n).strip()[:TEXT_MAX], ()
     ranges = [_repeat(parts, named=nth > 0, decimal_comma=decimal_comma) for nth, parts in enumerate(repeats)]
     return (ranges[0], tuple(f"range: {text}" for text in ranges[1:] if text)) if ranges else ("", ())
 
@@ -132,7 +135,12 @@ def _repeat(parts: tuple[str, ...], *, named: bool, decimal_comma: bool) -> str:
     if _is_number(high) and (not low or _is_number(low)):
         return f"{low}-{high}" if low else f"<{high}"
     text = interval(low, decimal_comma=decimal_comma)
-    return " ".join(filter(None, (text, *(parts[1:] if named else ()))))
+    said = " ".join(filter(None, (text, *(parts[1:] if named else ()))))
+    return said if any(map(str.isalnum, said)) else ""
+
+
+def _lone_number(parts: tuple[str, ...]) -> bool:
+    return _is_number(next(iter(parts), "")) and not any(parts[1:])
 
 
 def _is_number(text: str) -> bool:

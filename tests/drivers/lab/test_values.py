@@ -58,6 +58,9 @@ N, T = Kind.NUMERIC, Kind.TEXT
         pytest.param("1.5E3", Value(T, "1.5E3"), id="an exponent is none unless the profile says so"),
         pytest.param("1.45E+03", Value(N, "1450"), id="unless it can be nothing else"),
         pytest.param("4.0E-02", Value(N, "0.040"), id="the same below one, its digits kept"),
+        pytest.param("8.42E+1", Value(N, "84.2"), id="AMPLILINK: one digit of exponent"),
+        pytest.param("> 1.70E+8", Value(N, "170000000", ">"), id="AMPLILINK above its range"),
+        pytest.param("2E+1", Value(T, "2E+1"), id="without a point it may be a name"),
         pytest.param("?7.412", Value(N, "7.412", "", Validity.QUESTIONABLE), id="Radiometer doubts it"),
         pytest.param("?<0.3", Value(N, "0.3", "<", Validity.QUESTIONABLE), id="and its bound"),
         pytest.param("?", Value(T, "?"), id="a doubt of nothing is text"),
@@ -136,6 +139,12 @@ def test_a_mantissa_is_scaled_exactly(mantissa: str, exponent: str, expected: st
         pytest.param("^", ("", ()), id="Mindray: neither"),
         pytest.param("^DEFAULT", ("", ()), id="XL-640: a range's name without a range"),
         pytest.param("4.5\\.4^12.5\\24", ("4.5\\.4^12.5\\24", ()), id="IMMULITE: a lone number is no range, so all of it stays"),
+        pytest.param("20.0\\30.0", ("20.0-30.0", ()), id="cobas c 111: two bounds, two repeats"),
+        pytest.param(
+            "1.0\\0.9\\1.0", ("1.0\\0.9\\1.0", ()), id="cobas c 111's controls: three numbers, and no word which is which"
+        ),
+        pytest.param("30.0\\20.0", ("30.0\\20.0", ()), id="two numbers that are no interval"),
+        pytest.param("-", ("", ()), id="Dimension Vista: a dash is no range"),
         pytest.param("3,5 - 5,1", ("3.5-5.1", ()), id="commas that can only be decimal"),
         pytest.param("1,500 - 5,100", ("1,500 - 5,100", ()), id="commas that may be thousands stay"),
         pytest.param("", ("", ()), id="none"),
