@@ -21,6 +21,7 @@ from gateway.codes.acts import Resolved
 from gateway.errors import ActError, ConfigError
 from gateway.mapping import Decision, Key, Kind
 from gateway.mapping.near import Guess, guesses
+from gateway.model import Category
 from gateway.store import livd, mappings, unmapped
 from gateway.store.database import joined, open_for_acts, open_reader
 from gateway.store.times import utc_now
@@ -47,6 +48,9 @@ def _group() -> None:
 def list_(
     device: DeviceOption = "",
     since: Annotated[str, typer.Option(help="kept at or after this; ISO 8601 with offset. 30 days when absent")] = "",
+    category: Annotated[
+        list[Category] | None, typer.Option(help="of these reports, instead of laboratory results and controls; repeatable")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="codes that are known, too")] = False,
     as_json: JsonOption = False,
     path: ConfigOption = config.DEFAULT_PATH,
@@ -54,7 +58,8 @@ def list_(
     """Codes without a LOINC: which device, how often, since when, an example, and what they may be."""
     start = moment(since) or utc_now() - timedelta(days=30)
     with closing(open_reader(_load(path).gateway.data)) as conn:
-        found = [one for one in unmapped.seen(conn, since=start, device=device) if every or one.unmapped]
+        codes = unmapped.seen(conn, since=start, device=device, categories=category or unmapped.LABORATORY)
+        found = [one for one in codes if every or one.unmapped]
         told = [(one, _guesses(conn, one) if one.unmapped else []) for one in found]
     if as_json:
         print_json([_as_json(*one) for one in told])

@@ -11,7 +11,7 @@ import sqlite3
 from datetime import datetime
 from typing import Protocol
 
-from gateway.store import epochs, statement, unknown
+from gateway.store import epochs, mappings, statement, unknown
 from gateway.store.days import Days
 from gateway.store.times import to_text
 from gateway.store.writer import Transaction
@@ -103,6 +103,8 @@ def _number_on(conn: sqlite3.Connection, done: Report, highest: int, gap: int) -
     for (table,) in conn.execute(_NUMBERED_TABLES).fetchall():
         (there,) = conn.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()  # noqa: S608 - our own names
         last = max(there, done.numbers.get(table, 0))
+        if table == "audit":
+            last = max(last, mappings.state(conn))  # decisions about codes hold from act to act
         conn.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
         conn.execute(
             "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, highest + gap if table == "reports" else last)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway import config, routes
@@ -166,6 +167,16 @@ def test_the_list_says_what_nobody_knows_and_what_it_may_be(wardlink: Wardlink, 
     assert "718-7" not in shown
     everything = wardlink("unmapped", "list", "--all", "--since", START.isoformat(), "--json", "-c", lab).json
     assert {one["code"]: one["loinc"] for one in everything} == {"QQQ": None, "HGB": "718-7"}
+
+
+def test_other_reports_are_listed_where_they_are_asked_for(wardlink: Wardlink, lab: Path) -> None:
+    Receivers(lab).keep(msgspec.structs.replace(sample(1, result("XYZ")), category=Category.VITALS), sample(2, result("QQQ")))
+
+    def codes(*words: str) -> list[str]:
+        rows = wardlink("unmapped", "list", "--since", START.isoformat(), *words, "--json", "-c", lab).json
+        return [one["code"] for one in rows]
+
+    assert (codes(), codes("--category", "vitals"), codes("--device", "LAB-9")) == (["QQQ"], ["XYZ"], [])
 
 
 def test_nothing_open_is_said_in_words(wardlink: Wardlink, lab: Path) -> None:

@@ -140,6 +140,26 @@ async def test_decisions_and_suggestions_come_through_a_backup_and_a_salvage(tmp
     await journal.close()
 
 
+async def test_a_decision_after_a_salvage_that_lost_the_audit_trail_is_later_than_those_before(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    journal = await Journal.open(folder, name="g", reserve_bytes=65536)
+    await journal.write(
+        lambda tx: mappings.say(tx.conn, [decision(), decision(key=Key(code="K", device="D1"))], by="t", now=NOON)
+    )
+    before = await journal.read(mappings.state)
+    await journal.write(lambda tx: tx.conn.execute("DELETE FROM audit"))
+    await journal.write(lambda tx: tx.conn.execute("DELETE FROM sqlite_sequence WHERE name = 'audit'"))
+    await journal.close()
+    path = folder / database.FILE
+    path.write_bytes(b"\0" * 4096 + path.read_bytes()[4096:])
+    assert opening.look(folder) is not None
+    journal = await Journal.open(folder, name="g", reserve_bytes=65536)
+    (made,) = await journal.write(lambda tx: mappings.say(tx.conn, [decision("2339-0")], by="t"))
+    assert made.since_act > before
+    assert [one.loinc for one in (await journal.read(mappings.now)).decisions] == ["2345-7", "2339-0"]
+    await journal.close()
+
+
 def test_a_file_that_comes_twice_is_known_already(conn: sqlite3.Connection) -> None:
     rows = [suggestion(), suggestion("14749-6", result="mmol/L", prop="SCnc")]
     assert livd.keep(conn, "acme.csv", rows, by="t", version="v1") == [1, 2]
