@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.acquire import registry
+from gateway.acquire import first_bytes, registry
 from gateway.acquire.flow import Flow
 from gateway.driver import Driver
 from gateway.errors import ConfigError
 from gateway.profiles import runs, schema
+from gateway.profiles.naming import in_common
 from gateway.profiles.runs import Run
 from gateway.profiles.schema import Key
 from protocols.astm.records import AstmMessage, Record
@@ -61,8 +62,8 @@ def guess(driver: Driver[Any, Any], table: Mapping[str, Any], flows: Sequence[Fl
         trial.look(key, key.choices)
     if any(isinstance(message.body, AstmMessage) for message in trial.seen.run.messages):
         _astm(trial)
-    if (maker := trial.keys.get("maker")) is not None and not table.get("maker"):
-        trial.look(maker, _makers(driver), "its codes are known; see that it is the maker on the label")
+    if "maker" in trial.keys and not table.get("maker"):
+        _maker(trial)
     trial.seen.remarks += _remarks(trial.seen.run)
     return trial.seen
 
@@ -77,18 +78,21 @@ class _Trial:
 
     def look(self, key: Key, values: Sequence[Any], why: str = "") -> None:
         """Set a key otherwise where that reads more and loses nothing; what follows goes on from there."""
-        best, first = self.seen.run, score(self.seen.run)
+        if (found := self.better(key, values)) is not None:
+            self.settle(key.path, found[0], "; ".join(filter(None, [found[1], why])))
+
+    def better(self, key: Key, values: Sequence[Any]) -> tuple[Any, str] | None:
+        """The value with which most more is read and nothing lost, and how much that is; None: there is none."""
+        first = best = score(self.seen.run)
         chosen: Any = None
         for value in values:
             try:
-                run = self._run(_with(self.table, key.path, value))
+                found = score(self._run(_with(self.table, key.path, value)))
             except ConfigError:  # not with what else is set
                 continue
-            if score(run) > score(best) and _no_worse(score(run), first):
-                best, chosen = run, value
-        if chosen is not None:
-            self.seen.guesses.append(Guess(key.path, chosen, "; ".join(filter(None, [_why(first, score(best)), why]))))
-            self.table, self.seen.run = _with(self.table, key.path, chosen), best
+            if found > best and _no_worse(found, first):
+                best, chosen = found, value
+        return None if chosen is None else (chosen, _why(first, best))
 
     def settle(self, path: tuple[str, ...], value: Any, why: str) -> None:
         """Set a key otherwise because of what stands there."""
@@ -128,10 +132,25 @@ def _with(table: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[s
     return {**table, path[0]: _with(table.get(path[0], {}), path[1:], value)}
 
 
-def _makers(driver: Driver[Any, Any]) -> list[str]:
-    """The makers that the driver's own profiles name."""
-    tables = (registry.profile_table(driver, name) for name in registry.profiles(driver))
-    return sorted({str(table["maker"]) for table in tables if table.get("maker")})
+def _maker(trial: _Trial) -> None:
+    """Whose it is: set where it names itself like one of a maker's models; of others it is only said that they know its codes."""
+    data = b"".join(chunk.data for flow in trial.flows for chunk in flow.chunks)
+    tables = [registry.profile_table(trial.driver, name) for name in registry.profiles(trial.driver)]
+    makers: dict[str, set[str]] = {}
+    for one in tables:
+        if maker := str(one.get("maker", "")):
+            makers.setdefault(maker, set()).update(
+                in_common(first_bytes.says(trial.driver.id, data), [maker, *one.get("models", [])])
+            )
+    named = sorted((maker for maker, words in makers.items() if words), key=lambda maker: -len(makers[maker]))
+    if named:
+        trial.look(
+            trial.keys["maker"], named[:1], f"it calls itself {', '.join(sorted(makers[named[0]]))} like models of {named[0]}"
+        )
+    elif better := trial.better(trial.keys["maker"], sorted(makers)):
+        trial.seen.remarks.append(
+            f'codes like those of {better[0]} ({better[1]}); is it the maker on the label? maker = "{better[0]}"'
+        )
 
 
 def _remarks(run: Run) -> Iterator[str]:

@@ -13,14 +13,13 @@ from gateway.config import Config
 from gateway.driver import Driver
 from gateway.errors import WardlinkError
 from gateway.model import Category
+from gateway.profiles.naming import in_common
 from gateway.store.unknown import Part, Peer
 from gateway.unknown import replay
 
 SAMPLE_MAX = 128 * 1024
 """Bytes that every profile is tried on: some fifty messages; a hundred profiles take a second or two."""
 SHOWN_MAX = 8
-_WORD = re.compile(r"[a-z]+|\d+")
-_NOT_TELLING = frozenset({"any", "analyzer", "analyzers", "that", "to", "the", "and", "astm", "hl", "of", "a", "series"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def _tried(driver: Driver[Any, Any], profile: str, peer: Peer, sample: Sequence[
         faults=sum(sum(one.bad.values()) + len(one.incomplete) for one in made.faults) + made.doubts,
         evidence=str(getattr(options, "evidence", "")),
         device=_configured(peer, driver.id, profile, settings),
-        named=_named(peer.caller.says, [getattr(options, "maker", ""), *getattr(options, "models", ()), *driver.models]),
+        named=in_common(peer.caller.says, [getattr(options, "maker", ""), *getattr(options, "models", ()), *driver.models]),
     )
 
 
@@ -112,18 +111,3 @@ def _configured(peer: Peer, driver: str, profile: str, settings: Config) -> str:
         if (one.driver, one.profile) == (driver, profile) and address.search(one.link):
             return one.id
     return ""
-
-
-def _named(says: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Words, and numbers with the word before them, that the device's own name and the profile's have in common."""
-    mine, theirs = (set(_words(text)) for text in (says, " ".join(names)))
-    return tuple(sorted(mine & theirs))
-
-
-def _words(text: str) -> Iterator[str]:
-    parts = _WORD.findall(text.lower())
-    for n, part in enumerate(parts):
-        if part.isalpha() and len(part) > 1 and part not in _NOT_TELLING:
-            yield part
-        elif part.isdigit() and n and parts[n - 1].isalpha():
-            yield f"{parts[n - 1]} {part}"

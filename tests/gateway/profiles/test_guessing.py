@@ -58,9 +58,15 @@ def test_the_code_is_the_component_that_has_terms() -> None:
     assert guessed(data, maker="Sysmex", specimen="Blood")["code"] == [5]
 
 
-def test_a_maker_whose_codes_these_are_is_proposed() -> None:
-    found = next(one for one in seen(message(), specimen="Blood").guesses if one.path == ("maker",))
+def test_a_maker_is_set_only_where_the_device_names_itself_like_a_model_of_its() -> None:
+    sysmex = message(header=b"H|\\^&|||XN-550^1.0")
+    found = next(one for one in seen(sysmex, specimen="Blood").guesses if one.path == ("maker",))
+    assert found.value == "Sysmex"
     assert "1 codes with a term instead of 0" in found.why
+    assert "xn 550" in found.why
+    other = seen(message(), specimen="Blood")
+    assert "maker" not in {one.path[0] for one in other.guesses}, "a wrong maker gives wrong LOINCs"
+    assert any(one.startswith("codes like those of ") for one in other.remarks)
 
 
 @pytest.mark.parametrize(
