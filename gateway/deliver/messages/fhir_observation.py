@@ -180,6 +180,9 @@ class Writer:
         url = f"{self._urls}{index + 1:012x}"
         condition = f"{self._condition}{own}"
         write = update if index in context.entry.corrected else create
+        if status == "corrected" and self._settings.corrections == "update" and len(resource.identifier) > 1:
+            name = resource.identifier[1]
+            write, condition = update, query(name.system, name.value or "")
         entry = write("Observation", resource.identifier[0], resource, url, condition)
         return Made(entry, url, status, content.code)
 

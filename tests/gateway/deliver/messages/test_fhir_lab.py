@@ -190,3 +190,17 @@ def test_a_correction_says_so_and_has_the_name_of_what_it_corrects(
     assert found[0]["identifier"][0] != found[1]["identifier"][0], "a resource of its own: what was filed stays as it was"
     elsewhere = of(bundle(first, who=msgspec.structs.replace(subject, patient_id="SYN-0002")), "Observation")[0]
     assert elsewhere["identifier"][1] != names[0], "for another patient it is another result"
+
+
+def test_a_correction_may_take_the_place_of_what_it_corrects(bundle: Any, analyzer: MakeEntry) -> None:
+    """A conditional update by the result's name, which the first report's resource has too; everything else is made once."""
+
+    def requests(status: str) -> list[Any]:
+        made = bundle(analyzer(observations=(glucose(status=status),)), corrections="update")
+        return [one for one in made["entry"] if one["resource"]["resourceType"] == "Observation"]
+
+    (first,), (second,) = requests("F"), requests("C")
+    assert first["request"]["method"] == "POST"
+    assert second["request"]["method"] == "PUT"
+    name = first["resource"]["identifier"][1]
+    assert second["request"]["url"] == f"Observation?identifier={name['system']}|{name['value']}"
