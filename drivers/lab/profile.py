@@ -268,8 +268,9 @@ class AstmOptions(Options):
     blank_before_range: Literal["never", "seen", "always"] = "never"
     """R.6 is an empty field too many: never; always; seen: in messages where a range stands in R.7."""
     status_in_8: bool = False
-    result_fields: dict[ResultField, ResultField] = Field(default_factory=dict)
     """A result with F, C, P or X in R.8 and nothing in R.9 lacks an empty field before its flag (Radiometer ABL9)."""
+    result_fields: dict[ResultField, ResultField] = Field(default_factory=dict)
+    """Fields of R that stand elsewhere: { "R.4" = "R.8", "R.5" = "R.9" } (HumaStar)."""
     result_time: Sources = sources("R.13", "R.12", "O.23")
     """When a result was measured."""
     carry: bool = False
