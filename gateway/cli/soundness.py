@@ -37,6 +37,8 @@ def told(status: _Doc) -> Iterator[Told]:
     if n := check.get("n_damaged_decisions"):
         do = f"say them anew (`wardlink unmapped decided`); {_DISK}"
         yield f"{n} decisions about codes are damaged; they decide nothing", do, True
+    if n := check.get("n_damaged_unknown"):
+        yield f"{n} parts of what unknown devices sent are damaged; they are kept, and not replayed", _DISK, True
     for one in status["journal"].get("salvages", ()):
         yield _salvage(one)
 

@@ -23,7 +23,7 @@ from zlib import crc32
 
 from gateway.errors import DamagedError, StoreError
 from gateway.model import Category
-from gateway.store import checksums, mappings
+from gateway.store import checksums, mappings, unknown
 from gateway.store.damage import is_damage
 from gateway.store.database import open_reader
 from gateway.store.times import utc_now
@@ -70,6 +70,8 @@ class Progress:
     """Associations whose checksum fails: they name nobody, what they covered is held."""
     decisions: int = 0
     """Decisions about codes whose checksum fails: they decide nothing."""
+    unknown: int = 0
+    """Parts of what unknown devices sent whose checksum fails: they are not replayed, only kept."""
     finished_at: datetime | None = None
     why: str = ""
 
@@ -83,6 +85,7 @@ class Progress:
             "n_damaged_reports": self.n_damaged,
             "n_damaged_associations": self.associations,
             "n_damaged_decisions": self.decisions,
+            "n_damaged_unknown": self.unknown,
             "finished_at": self.finished_at,
             "why": self.why,
         }
@@ -128,6 +131,7 @@ class Check:
                 self.progress.state = "checking reports"
                 self._associations(conn)
                 self.progress.decisions = mappings.damaged(conn)
+                self.progress.unknown = unknown.n_damaged(conn)
                 self._reports(conn)
         except sqlite3.Error as error:
             self.progress.state, self.progress.why = "damaged" if is_damage(error) else "stopped", str(error)

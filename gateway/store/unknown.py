@@ -220,8 +220,8 @@ def mend(conn: sqlite3.Connection) -> int:
 
 def n_damaged(conn: sqlite3.Connection) -> int:
     """Parts whose checksum fails."""
-    rows = conn.execute("SELECT peer, id, call, received_at, raw, messages, crc FROM unknown_parts")
-    return sum(not _part(row[0], row[1:]).sound for row in rows)
+    rows = conn.execute("SELECT crc, peer, call, received_at, messages, raw FROM unknown_parts")
+    return sum(crc != checksums.of_unknown(*told) for crc, *told in rows)
 
 
 def _peer_of(conn: sqlite3.Connection, caller: Caller) -> tuple[int, str] | None:

@@ -194,6 +194,20 @@ def test_a_transmission_that_broke_off_is_the_device_s_now(wardlink: Wardlink, t
     assert len(kept(toml)) == 1
 
 
+def test_an_assignment_that_dies_in_the_middle_has_done_nothing(
+    wardlink: Wardlink, called: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any, **__: Any) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.unknown.acts.audit.record", die)  # the last thing that it writes beside the reports
+        assert assign(wardlink, called).code == 2
+    assert (kept(called), list(acts(called))) == ([], [])
+    assert wardlink("unknown", "list", "--json", "-c", called).json[0]["quarantined"] == 2
+    assert assign(wardlink, called).out.startswith("unknown device 1: 2 messages, 2 new reports of LAB-07\n")
+
+
 def test_writing_puts_the_device_behind_the_configuration(wardlink: Wardlink, called: Path) -> None:
     done = assign(wardlink, called, "--write")
     assert done.out.endswith(f"{called} has it; no gateway runs, the next start uses it\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from gateway.model import Caller
 from gateway.store import audit, database, unknown
+from gateway.store.integrity import Check
 from gateway.store.journal import Journal
 from gateway.store.unknown import PART_OVERHEAD, PEERS_MAX, Caps, Part, Peer, Said, Taken
 
@@ -222,6 +224,9 @@ async def test_a_flipped_bit_in_kept_bytes_is_noticed(tmp_path: Path) -> None:
     journal = await _damaged(tmp_path / "data", lambda data: data.replace(b"OTHER" * 40, b"OTHEs" + b"OTHER" * 39))
     try:
         assert await journal.read(unknown.n_damaged) == 1
+        check = Check(tmp_path / "data", pause=lambda _s: None)
+        await asyncio.to_thread(check.check)
+        assert check.progress.as_json()["n_damaged_unknown"] == 1
         assert [one.sound for one in await parts(journal, 1)] == [True, False]
     finally:
         await journal.close()
