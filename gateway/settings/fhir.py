@@ -63,8 +63,8 @@ class FhirMessageSettings(Settings):
 
     corrections: Literal["add", "update"] = "add"
     """A laboratory result that the analyzer corrects. `add`: a resource of its own, with the name of what it corrects beside its
-    identity; `update`: a conditional update of the one with that name, for servers that show every resource. The server refuses that
-    where several have it (a preliminary and a final one)."""
+    identity; `update`: a conditional update of the one with that name, for servers that show every resource. The server refuses
+    that where several have it (a preliminary and a final one)."""
     raw_status: Literal["final", "preliminary"] = "final"
     """Observation.status of a bedside value that nobody validated (OBX-11 R). The device profiles (PHD, PoCD) say final; a site
     whose staff validates may want preliminary. Raw laboratory results are always preliminary."""
