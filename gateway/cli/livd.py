@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +18,9 @@ from gateway.codes import acts
 from gateway.codes.acts import Accepted
 from gateway.errors import ActError, ConfigError
 from gateway.mapping import Key, livd_file
-from gateway.mapping.livd import SIZE_MAX, Suggestion, Table, suits
-from gateway.store import livd, unmapped
-from gateway.store.database import joined, open_for_acts, open_reader
+from gateway.mapping.livd import SIZE_MAX, Suggestion, Table, contradiction, suits
+from gateway.store import livd, mappings, unmapped
+from gateway.store.database import FILE, joined, open_for_acts, open_reader
 from gateway.store.livd import Row, State
 
 app = new_app()
@@ -52,6 +53,7 @@ def import_(
     except ActError as error:
         raise ActError(f"{file}: {error}; nothing was taken") from None
     loaded = _load(path)
+    shown = _against_decisions(found, loaded)
     taken, accepted = 0, None
     if not dry_run:
         with closing(open_for_acts(loaded.gateway.data)) as conn:
@@ -63,11 +65,21 @@ def import_(
                     rows = livd.rows(conn, file=file.name, state=State.SUGGESTED)
                     accepted = acts.accept(conn, rows, codes, by=whoami(), reason=f"all of {file.name} accepted")
     if as_json:
-        print_json(_table_json(found, taken) | {"accepted": _accepted_json(accepted) if accepted else None})
+        print_json(_table_json(shown, taken) | {"accepted": _accepted_json(accepted) if accepted else None})
         return
-    _tell(found, "would be taken" if dry_run else f"{taken} new suggestions")
+    _tell(shown, "would be taken" if dry_run else f"{taken} new suggestions")
     if accepted is not None:
         _tell_accepted(accepted)
+
+
+def _against_decisions(found: Table, loaded: config.Config) -> Table:
+    """The table, with the doubt that a person has decided otherwise."""
+    if not (loaded.gateway.data / FILE).exists():  # no gateway ran here yet: nothing was decided
+        return found
+    with closing(open_reader(loaded.gateway.data)) as conn:
+        decided = mappings.now(conn).decisions
+    doubts = [(one, contradiction(one, decided)) for one in found.rows]
+    return replace(found, rows=tuple(replace(one, doubts=(*one.doubts, doubt)) if doubt else one for one, doubt in doubts))
 
 
 def _tell(found: Table, what: str) -> None:

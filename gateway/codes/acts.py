@@ -14,7 +14,7 @@ from gateway.errors import ActError
 from gateway.mapping import Decision, Key, Kind
 from gateway.mapping.decisions import covers, normal_unit
 from gateway.mapping.fitting import kind_fault, property_of, unit_fault
-from gateway.mapping.livd import decisions
+from gateway.mapping.livd import contradiction, decisions
 from gateway.store import livd, mappings
 from gateway.store.database import joined
 from gateway.store.livd import Row, State
@@ -134,9 +134,9 @@ def accept(
     `about`: which device, maker or model they are for, where the analyzer calls itself otherwise than its maker's file.
     """
     with joined(conn):
-        good, left = [], []
+        good, left, decided = [], [], mappings.now(conn).decisions
         for one in rows:
-            why = _objection(one, doubtful=doubtful)
+            why = _objection(one, decided, doubtful=doubtful)
             if why:
                 left.append((one, why))
             else:
@@ -163,13 +163,11 @@ def _about(row: Row, about: Key | None) -> Key:
     return Key(code=row.said.code, maker=about.maker or row.said.maker, model=about.model or row.said.model)
 
 
-def _objection(row: Row, *, doubtful: bool) -> str:
+def _objection(row: Row, decided: Sequence[Decision], *, doubtful: bool) -> str:
     if row.state is not State.SUGGESTED:
         return f"is {row.state} already"
     if not properties.known(row.said.prop):
         return "its property is not known, so no unit can be checked: `wardlink unmapped resolve` with --property"
     if row.said.kind is Kind.ANY and not row.said.units and row.said.result and not doubtful:
         return "its result names no unit that is known"
-    if row.said.doubts and not doubtful:
-        return "; ".join(row.said.doubts)
-    return ""
+    return "" if doubtful else "; ".join(filter(None, (*row.said.doubts, contradiction(row.said, decided))))

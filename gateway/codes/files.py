@@ -21,6 +21,7 @@ DECIDING = ("code", "device", "maker", "model", "unit", "specimen", "result", "l
 TOLD = ("text", "seen", "last", "example", "may_be")
 """What is written for the person who fills it in, and not read back."""
 COLUMNS = (*DECIDING, "override", "reason", *TOLD)
+_FORMULAS = ("=", "+", "-", "@")
 _YES = frozenset({"yes", "y", "true", "1", "x"})
 _NO = frozenset({"", "no", "n", "false", "0"})
 
@@ -33,11 +34,18 @@ def write(seen: Sequence[Seen], decided: Sequence[Decision], guesses: Mapping[in
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
-    for row in _open(seen, guesses):
-        writer.writerow(row)
-    for one in decided:
-        writer.writerow(_decided(one))
+    for row in (*_open(seen, guesses), *map(_decided, decided)):
+        writer.writerow({name: _quoted(str(value)) for name, value in row.items()})
     return out.getvalue()
+
+
+def _quoted(text: str) -> str:
+    """A device's words, so that no spreadsheet takes them for a formula; `_unquoted` takes it back."""
+    return f"'{text}" if text.startswith(_FORMULAS) else text
+
+
+def _unquoted(text: str) -> str:
+    return text[1:] if text.startswith(tuple(f"'{one}" for one in _FORMULAS)) else text
 
 
 def _open(seen: Sequence[Seen], guesses: Mapping[int, Sequence[Guess]]) -> Iterator[Mapping[str, object]]:
@@ -79,7 +87,7 @@ def read(data: bytes, file: str) -> list[tuple[str, Decision]]:
     found = []
     try:
         for number, row in enumerate(reader, 2):
-            plain = {name: str(value or "").strip() for name, value in row.items()}
+            plain = {name: _unquoted(str(value or "").strip()) for name, value in row.items()}
             if plain["loinc"] or _yes(number, "ignore", plain):
                 found.append((f"row {number}", _decision(number, plain, file)))
     except csv.Error as error:

@@ -161,6 +161,29 @@ def suits(one: Suggestion, key: Key) -> bool:
     )
 
 
+def contradiction(one: Suggestion, decided: Iterable[Decision]) -> str:
+    """What a person decided about some of the same results otherwise, in words; or nothing."""
+    for decision in decided:
+        key = decision.key
+        if (
+            key.code == one.code
+            and decision.loinc != one.loinc
+            and (not key.maker or not one.maker or same_maker(key.maker, one.maker))
+            and (not key.model or not one.model or same_model(key.model, one.model))
+            and (not key.unit or not one.units or key.unit in one.units)
+            and (not key.specimen or not one.specimens or any(same_specimen(key.specimen, name) for name in one.specimens))
+            and (key.result is one.kind or Kind.ANY in {key.result, one.kind})
+            and _reaches(decision, one)
+        ):
+            return f"contradicts decision {decision.id}: {decision.told()}"
+    return ""
+
+
+def _reaches(decision: Decision, one: Suggestion) -> bool:
+    """Whether a decision can hold in a unit of the row: its LOINC's property decides."""
+    return decision.ignores or not one.units or any(not unit_fault(decision.loinc, decision.prop, unit) for unit in one.units)
+
+
 def decisions(one: Suggestion, others: Sequence[Suggestion], about: Key, source: str) -> list[Decision]:
     """What accepting a suggestion decides. `about` gives device, maker and model; `others` are the suggestions beside it.
 

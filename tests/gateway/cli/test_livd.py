@@ -136,6 +136,18 @@ def test_what_is_dismissed_is_suggested_no_more(wardlink: Wardlink, sent: Path) 
     assert "1: Acme Diagnostics Big 1 1069" in wardlink("livd", "accept", "1", "-c", sent).out
 
 
+def test_what_a_person_decided_is_not_overruled_by_a_file(wardlink: Wardlink, sent: Path) -> None:
+    wardlink("unmapped", "resolve", "1069", "--loinc", "2339-0", "--maker", "Acme", "-c", sent)
+    told = take(wardlink, sent, "--accept", "--json").json
+    assert [one["doubts"] for one in told["rows"] if one["code"] == "1069"] == [["contradicts decision 1: 1069 Acme: 2339-0"], []]
+    assert 1 not in told["accepted"]["accepted"]
+    left = wardlink("livd", "accept", "--file", "-", "--json", "-c", sent)
+    assert [one["why"] for one in left.json["left"] if one["number"] == 1] == ["contradicts decision 1: 1069 Acme: 2339-0"]
+    assert wardlink("livd", "accept", "1", "-c", sent).out.startswith("1 suggestions accepted: 1 decisions"), (
+        "by number it is meant"
+    )
+
+
 REFUSED = {
     "none named": ((), "say which: numbers, --device or --file"),
     "one that is none": (("99",), "there is no suggestion 99; `wardlink livd list` shows their numbers"),

@@ -544,6 +544,17 @@ def test_a_table_goes_out_is_filled_in_and_comes_back(
     assert wardlink("unmapped", "import", "-", "-c", lab, stdin=again.encode()).out.count("it was decided so already") == 2
 
 
+def test_no_spreadsheet_takes_a_code_for_a_formula_and_it_comes_back_as_it_was(
+    wardlink: Wardlink, receivers: Receivers, lab: Path
+) -> None:
+    receivers.keep(sample(3, result("=1+1"), result("-GLU")))
+    rows = {row["code"]: row for row in csv.DictReader(io.StringIO(wardlink("unmapped", "export", "-", "-c", lab).out))}
+    assert {"'=1+1", "'-GLU"} < set(rows)
+    filled = [{**rows[code], "loinc": "2345-7"} for code in ("'=1+1", "'-GLU")]
+    assert wardlink("unmapped", "import", "-", "-c", lab, stdin=_csv(filled)).code == 0
+    assert [one["code"] for one in wardlink("unmapped", "decided", "--json", "-c", lab).json] == ["=1+1", "-GLU"]
+
+
 def _csv(rows: list[dict[str, str]]) -> bytes:
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0])
