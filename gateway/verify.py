@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from gateway import config, terms
+from gateway import callers, config, terms
 from gateway.acquire import registry
 from gateway.acquire.links import parse_link
 from gateway.acquire.links.listen import secured
@@ -26,7 +26,7 @@ def take_over(found: config.Config) -> Callable[[], None]:
     """`verify`; the answer puts the terms back that were loaded before."""
     undo = _site_terms(found)  # before any driver is imported: its codes may be the site's
     problems = [line for index, device in enumerate(found.device) for line in _problems(found, index, device)]
-    problems += _doors(found)
+    problems += callers.doors(found)
     if problems:
         undo()
         raise ConfigError("\n".join(problems))
@@ -40,6 +40,7 @@ def warnings(found: config.Config) -> Iterator[str]:
             yield f"destination {destination.id}: plain = true: messages travel unencrypted over the network"
     for index, device in enumerate(found.device):
         yield from _unusable(found, index, device)
+    yield from callers.doubts(found)
     taken = {category for destination in found.destination for category in destination.takes}
     if found.device and not taken:
         yield "no destination takes anything: readings are kept, and sent nowhere"
@@ -52,19 +53,6 @@ def _unusable(found: config.Config, index: int, device: config.DeviceConfig) -> 
             server_context(device.tls)
     except ConfigError as error:
         yield found.problem(("device", index, "tls"), f"{error}; nobody can connect until then")
-
-
-def _doors(found: config.Config) -> Iterator[str]:
-    """Where unknown devices call must be a link, and no device's own line."""
-    links = {device.link: device.id for device in found.device if not device.link.startswith("tcp-listen://")}
-    for index, text in enumerate(found.gateway.unknown.listen if found.gateway.unknown else ()):
-        where = ("gateway", "unknown", "listen", index)
-        if text in links:
-            yield found.problem(where, f"got {text!r}, which is the line of {links[text]}; expected one without a device")
-        try:
-            parse_link(text)
-        except ConfigError as error:
-            yield found.problem(where, str(error))
 
 
 def _site_terms(found: config.Config) -> Callable[[], None]:

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from gateway import config
+from gateway import callers, config
 from gateway.errors import ActError, ConfigError
 from gateway.model import Caller
 from gateway.verify import verify
@@ -29,10 +29,18 @@ def table(caller: Caller, *, device: str, driver: str, profile: str, timezone: s
 
 
 def checked(path: Path, block: str) -> str:
-    """The configuration with `block` behind it. Raises ConfigError for what `wardlink config check` would refuse."""
+    """The configuration with `block` behind it. Raises ConfigError for what `wardlink config check` would refuse,
+    ActError where another device takes the same callers already.
+    """
     text = config.decode(config.read(path), path)
     whole = f"{text.rstrip()}\n\n{block}"
-    verify(config.parse(whole, str(path)))
+    found = verify(config.parse(whole, str(path)))
+    device = found.device[-1].id
+    for doubt in callers.doubts(found):
+        if doubt.startswith("devices ") and device in doubt.split(" take ")[0].split():
+            raise ActError(
+                f"{doubt}; two analyzers at one address need a port each: set one of them to another, and write its table by hand"
+            )
     return whole
 
 

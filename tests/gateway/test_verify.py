@@ -66,3 +66,59 @@ def test_tls_files_that_cannot_be_used_are_a_warning_for_only_their_device_waits
     assert len(said) == 1
     assert said[0].startswith("f.toml:5: device.tls: /nowhere/ca.pem: ")
     assert said[0].endswith("; nobody can connect until then")
+
+
+UNKNOWN = "[gateway.unknown]\nlisten = [{doors}]\n"
+
+
+@pytest.mark.parametrize(
+    ("doors", "problem"),
+    [
+        ('"tcp-lisen://0.0.0.0:1"', "did you mean tcp-listen://?"),
+        (
+            '"tcp-listen://0.0.0.0:1", "tcp://192.0.2.1:1"',
+            "got 'tcp://192.0.2.1:1', which is the line of A; expected one without a device",
+        ),
+    ],
+)
+def test_what_cannot_be_a_door_of_unknown_devices_is_named_with_its_line(doors: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        verify(config.parse(UNKNOWN.format(doors=doors) + DEVICE.format(driver="nonin"), "f.toml"))
+    assert str(caught.value).startswith("f.toml:2: gateway.unknown.listen: ")
+    assert problem in str(caught.value)
+
+
+TWO = '[[device]]\nid = "{id}"\ndriver = "nonin"\nlink = "tcp-listen://0.0.0.0:{port}{allow}"\n'
+
+
+@pytest.mark.parametrize(
+    ("door", "first", "second", "said"),
+    [
+        ("", "?allow=10.1.2.3", "?allow=10.1.2.4", []),
+        ("", "?allow=10.1.2.0/24", "?allow=10.1.2.4", []),
+        ("", "", "?allow=10.1.2.4", []),
+        ("", "?allow=10.1.2.4", "?allow=10.1.2.9,10.1.2.4", ["devices A and B take the same callers at port 1"]),
+        ("", "", "", ["devices A and B take the same callers at port 1"]),
+        ("0.0.0.0:1?allow=10.1.0.0/16", "?allow=10.1.2.3", "?allow=10.1.2.4", []),
+        ("127.0.0.1:1", "", "?allow=10.1.2.4", []),
+        (
+            "0.0.0.0:1?allow=10.1.0.0/16",
+            "",
+            "?allow=10.1.2.4",
+            ["gateway.unknown: nobody unknown is heard at port 1: A takes everybody"],
+        ),
+        (
+            "0.0.0.0:2",
+            "?allow=10.1.2.3",
+            "?allow=10.1.2.4",
+            ["gateway.unknown: anybody who reaches port 2 is taken in, unencrypted"],
+        ),
+    ],
+)
+def test_who_would_get_nothing_and_who_could_send_anything_is_warned_of(
+    door: str, first: str, second: str, said: list[str]
+) -> None:
+    head = UNKNOWN.format(doors=f'"tcp-listen://{door}"') if door else ""
+    text = head + TWO.format(id="A", port=1, allow=first) + TWO.format(id="B", port=1, allow=second)
+    found = [one for one in warnings(verify(config.parse(text, "f.toml"))) if not one.startswith("no destination")]
+    assert [one[: len(want)] for one, want in zip(found, said, strict=True)] == said

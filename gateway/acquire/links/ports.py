@@ -184,9 +184,12 @@ IN_USE = "the port is in use; by another device of this configuration or another
 
 def _same(one: Claim, other: Claim) -> bool:
     """Whether two claims name the same addresses, so that nobody could say whose a connection is."""
-    if one.last or other.last:
-        return one.last and other.last
-    return set(one.allow) == set(other.allow) or bool(set(one.allow) & set(other.allow))
+    return one.last and other.last if one.last or other.last else same_callers(one.allow, other.allow)
+
+
+def same_callers(one: tuple[Network, ...], other: tuple[Network, ...]) -> bool:
+    """Whether two allow-lists hold the same addresses or network; a network and one address in it are told apart."""
+    return set(one) == set(other) or bool(set(one) & set(other))
 
 
 def _cause(error: OSError) -> str:

@@ -262,3 +262,15 @@ def test_what_is_dismissed_is_given_up_with_a_reason_and_can_be_assigned_after_a
         0,
         True,
     )
+
+
+def test_two_analyzers_at_one_address_and_port_are_not_made_two_devices(wardlink: Wardlink, called: Path) -> None:
+    other = Caller(address="10.1.2.9", door="tcp-listen://0.0.0.0:12001", protocol="astm", says="CELL-DYN Ruby^1")
+    asyncio.run(_keep(called.parent / "data", (other, blood_count(b"S-3", b"8.8"), 1)))
+    assert assign(wardlink, called, "--write").code == 0
+    words = ("unknown", "assign", "2", "--device", "LAB-08", "--driver", "astm", "--profile", "sysmex-xn", "-c", called)
+    refused = wardlink(*words)
+    assert (refused.code, "devices LAB-07 and LAB-08 take the same callers at port 12001" in refused.err) == (2, True), (
+        refused.err
+    )
+    assert len(list(acts(called))) == 1
