@@ -305,6 +305,23 @@ def test_a_fhir_server_updates_what_it_has_and_makes_no_second_one(wardlink: War
     assert (report["request"]["method"], report["resource"]["status"]) == ("PUT", "corrected")
 
 
+@pytest.mark.parametrize("form", ["lab", "law"])
+def test_every_laboratory_format_says_it_and_lint_finds_no_fault(wardlink: Wardlink, lab: Path, form: str) -> None:
+    lab.write_text(lab.read_text().replace('format = "lab"', f'format = "{form}"'))
+    receivers = Receivers(lab)
+    receivers.keep(sample(1, result("QQQ"), result("HGB", "13.5", "g/dL", loinc="718-7")))
+    receivers.deliver()
+    wardlink("unmapped", "resolve", "QQQ", "--loinc", "2345-7", "--replay", "-c", lab)
+    receivers.deliver()
+    before, after = receivers.lis
+    assert [(code, status) for code, _, status in obx(after)] == [("2345-7", "C"), ("718-7", "F")]
+    assert [one.raw(21) for one in after.every("OBX")] == [one.raw(21) for one in before.every("OBX")], "the instance's id"
+    assert before.segments[0].raw(10) != after.segments[0].raw(10)
+    for message in [*receivers.got["chart"], *(receivers.got["lis"] if form == "law" else [])]:  # lint has no rules for LAB-3
+        judged = wardlink("lint", "-", stdin=message.body)
+        assert judged.code == 0, judged.out
+
+
 def test_what_was_mistaken_is_taken_back_and_corrected_again(wardlink: Wardlink, receivers: Receivers, lab: Path) -> None:
     wardlink("unmapped", "resolve", "QQQ", "--loinc", "2345-7", "--replay", "-c", lab)
     receivers.deliver()
