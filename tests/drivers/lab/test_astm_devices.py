@@ -228,3 +228,29 @@ def test_results_may_stand_in_other_fields_and_without_an_order(analyzer: Any) -
         "M",
     )
     assert (second.specimen.id, second.observations[0].value) == ("SYN-2", "6.1")
+
+
+@pytest.mark.parametrize(
+    ("profile", "header", "order"),
+    [
+        ("radiometer-abl90", "H|\\^&|||ABL90^1", f"O|1||Sample #^1{'|' * 12}Arterial^"),
+        ("werfen-gem", "H|\\^&|||GEM 3500^V1.0^1", f"O|1|S1{'|' * 13}A"),
+    ],
+)
+def test_arterial_electrolytes_have_codes_of_their_own(profile: str, header: str, order: str, analyzer: Any) -> None:
+    """LOINC: 32717-1 sodium, 32713-0 potassium, 41650-3 chloride, 2518-9 lactate, 41651-1 glucose in mg/dL, of arterial blood."""
+    rows = (
+        "R|1|^^^Na+|142|mmol/L",
+        "R|2|^^^K+|4.2|mmol/L",
+        "R|3|^^^Cl-|104|mmol/L",
+        "R|4|^^^Lac|1.5|mmol/L",
+        "R|5|^^^Glu|95|mg/dL",
+    )
+    (report,) = analyzer(profile).read(header, order, *rows)
+    assert [seen.loinc for seen in report.observations] == ["32717-1", "32713-0", "41650-3", "2518-9", "41651-1"]
+
+
+def test_a_saturation_without_a_unit_is_a_part_of_one(analyzer: Any) -> None:
+    rows = ("R|1|^^^sO2^M|0.973", "R|2|^^^sO2^M|97.3|%")
+    (report,) = analyzer("radiometer-abl800").read("H|\\^&|||ABL837^1", "O|1||Sample #^1", *rows)
+    assert [(seen.value, seen.unit) for seen in report.observations] == [("0.973", "1"), ("97.3", "%")]
