@@ -118,7 +118,9 @@ def assign(
     write: Annotated[bool, typer.Option("--write", help="append its [[device]] to the configuration, and have it used")] = False,
     anyway: Annotated[
         bool,
-        typer.Option("--anyway", help="also when not all is read, or codes or specimen ids are missing; the rest is evidence"),
+        typer.Option(
+            "--anyway", help="also when not all is read, or codes, or specimen and patient, are missing; the rest is evidence"
+        ),
     ] = False,
     as_json: JsonOption = False,
     path: ConfigOption = config.DEFAULT_PATH,

@@ -131,7 +131,7 @@ def _keep_whole(tx: Transaction, parts: list[Part], device: str) -> None:
 def _refusal(result: Assigned, made: Replay, how: Reader) -> str:
     which = f"{how.driver.id}{f' with profile {how.profile}' if how.profile else ''}"
     read = f"{made.messages} of {result.messages} messages, {len(made.reports)} reports"
-    wrong = [f"{made.doubts} values without a code or specimens without an id"] if made.doubts else []
+    wrong = [f"{made.doubts} values without a code, or results without a specimen and a patient"] if made.doubts else []
     wrong += result.faults[:3]
     return (
         f"{which} does not read all of it: {'; '.join([read, *wrong])}. Nothing was changed. "

@@ -14,7 +14,7 @@ from gateway.acquire.offline import Faults
 from gateway.config import Config
 from gateway.driver import Context, Driver
 from gateway.errors import ActError, place
-from gateway.model import DeviceIdentity, Location, Report
+from gateway.model import Category, DeviceIdentity, Location, Report
 from gateway.profiles.runs import Listening
 from gateway.store.unknown import Part
 
@@ -52,9 +52,11 @@ class Replay:
 
     @property
     def doubts(self) -> int:
-        """Values without a code, and specimens without an id: a profile that looks in the wrong places."""
-        seen = [one for report in self.reports for one in report.observations]
-        return sum(not one.vendor_code for one in seen) + sum(bool(one.specimen and not one.specimen.id) for one in self.reports)
+        """Values without a code, and results without specimen and patient: a profile that looks in the wrong places."""
+        results = [one for one in self.reports if one.category in {Category.LAB, Category.QC}]
+        seen = [one for report in results for one in report.observations]
+        nobodys = [one for one in results if not (one.specimen and one.specimen.id) and not one.given.patient_id]
+        return sum(not one.vendor_code for one in seen) + len(nobodys)
 
     def lines(self) -> Iterator[str]:
         """The faults in words."""

@@ -37,9 +37,10 @@ class Candidate:
     named: tuple[str, ...] = ()
 
     @property
-    def weight(self) -> tuple[bool, bool, int, int, int, int]:
-        """What comes first: its address, that nothing is wrong, its name, how much is read with a meaning, how much at all."""
-        return bool(self.device), not self.faults, len(self.named), self.mapped, self.values, -self.faults
+    def weight(self) -> tuple[bool, bool, int, int, bool, int, int]:
+        """What comes first: its address, that nothing is wrong, its name, how much is read; of nobody's name the generic one."""
+        generic = self.profile == "generic"
+        return bool(self.device), not self.faults, len(self.named), self.values, generic, self.mapped, -self.faults
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""

@@ -168,7 +168,7 @@ def test_a_profile_that_looks_in_the_wrong_places_is_refused_and_nothing_is_chan
     wrong = wardlink("unknown", "assign", "1", "--device", "LAB-07", "--driver", "astm", "--profile", "beckman-dxh", "-c", called)
     assert wrong.code == 2
     assert "astm with profile beckman-dxh does not read all of it" in wrong.err
-    assert "specimens without an id" in wrong.err
+    assert "results without a specimen and a patient" in wrong.err
     assert (kept(called), list(acts(called))) == ([], [])
     assert wardlink("unknown", "list", "--json", "-c", called).json[0]["quarantined"] == 2
 
