@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from drivers.lab import poct1a_results as results
-from drivers.lab.places import FIELD_MAX
+from drivers.lab.places import FIELD_MAX, person
 from drivers.lab.poct1a_profile import Poct1aOptions
 from drivers.lab.values import shown
 from gateway.driver import Context
@@ -21,6 +21,7 @@ _THREE = re.compile(r"([^&^]*)[&^]([^&^]*)[&^]([^&^]*)\Z")
 """Vendor, model and serial number in one field: "SIEM^DCA Vantage^S012345", "Roche&CoaguChekXSPlus&UP012345"."""
 _ROLES = {"EQC": "E", "PRF": "O", "CAL": "C", "CVR": "V", "LIN": "V"}
 """SVC.role_cd to HL7 table 0369; any other that is no patient's is a control's."""
+_AS_USUAL = ("", "NRM")
 _KNOWN = frozenset({"PT", "OBS", "CTC", "OPR", "ORD", "SPC", "RGT", "NTE", "HDR", "SVC", "SBJ"})
 _PASSING = ("SVC.reason_cd", "SVC.sequence_nbr")
 """What differs between a result and its repeat: NEW or RES (resent), and the number in its batch."""
@@ -87,7 +88,11 @@ def order(service: Object) -> Order:
     """What was asked for."""
     found = service.find("ORD") or NOTHING
     wanted = found.value("ORD.universal_service_id")[:FIELD_MAX]
-    return Order(placer_id=found.value("ORD.order_id")[:FIELD_MAX], services=(wanted,) if wanted else ())
+    return Order(
+        placer_id=found.value("ORD.order_id")[:FIELD_MAX],
+        services=(wanted,) if wanted else (),
+        provider=person([found.value("ORD.ordering_provider_id")]),
+    )
 
 
 def materials(service: Object) -> Iterator[Material]:
@@ -121,8 +126,11 @@ def told(service: Object) -> Iterator[str]:
     _, caret, released = (service.find("OPR") or NOTHING).value("OPR.operator_id").partition("^")
     if caret and released:
         yield shown(f"released by {released}")
-    if service.value("SVC.status_cd").upper() == "OVR":
+    status = service.value("SVC.status_cd").upper()
+    if status == "OVR":
         yield "taken with an override on the device"
+    elif status not in _AS_USUAL:
+        yield shown(f"status on the device: {status}")
     yield from _makers_own(service)
 
 

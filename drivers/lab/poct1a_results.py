@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from drivers.lab import values
-from drivers.lab.meaning import meaning
+from drivers.lab.meaning import is_loinc, meaning
 from drivers.lab.places import FIELD_MAX
 from drivers.lab.poct1a_profile import Poct1aOptions
 from drivers.lab.results import NOTES_MAX
@@ -60,7 +60,7 @@ def observe(
     code = said.v[:FIELD_MAX]
     quantity = obs.field("OBS.value", "OBS.qn_value", "OBS.qualitative_value") or Field("", "")
     found = _value(obs, code, options)
-    claims = [one.v for one in (said, *said.translations) if one.system.upper() in _LOINC_SYSTEMS]
+    claims = [one.v for one in (said, *said.translations) if _is_claim(one)]
     means = meaning(code, [quantity.unit], options, maker=options.maker or sender, specimen=specimen, claims=claims)
     status, validity = _state(obs, found, options)
     numeric = found.kind is Kind.NUMERIC or (found.text is None and means.unit is not None)
@@ -85,6 +85,11 @@ def observe(
         operator=operator,
         sub_id="temperature-corrected" if corrected else "",
     )
+
+
+def _is_claim(code: Field) -> bool:
+    """Whether a device says that this is a LOINC: by its system, or without any, by its form and check digit."""
+    return code.system.upper() in _LOINC_SYSTEMS or (not code.system and is_loinc(code.v))
 
 
 def notes(holder: Object, options: Poct1aOptions) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ class Splitter:
         self._inside = False
         self._depth = 0
         self._rooted = False
+        self._stray = False
         self._scan = 0
         self._quote = b""
         self._tag = -1
@@ -136,12 +137,14 @@ class Splitter:
     def _text(self, events: list[Document | BadFrame]) -> bool:
         """Between two pieces of markup."""
         found = _SPECIAL.search(self._buffer, self._scan)
+        start = found.start() if found is not None else len(self._buffer)
+        self._stray = self._stray or (not self._rooted and bool(self._buffer[self._scan : start].strip()))
+        self._scan = start
         if found is None:
-            self._scan = len(self._buffer)
             return False
-        start = self._scan = found.start()
-        if self._buffer[start] != ord("<"):
-            self._drop(start, "cut off", events)
+        if self._stray or self._buffer[start] != ord("<"):
+            # text between prolog and root: what a terminal writes before each line, or a root whose `<` was lost
+            self._drop(start, "garbage" if self._stray else "cut off", events)
             return True
         head = bytes(self._buffer[start : start + _ROOT_MAX])
         if len(head) < _ROOT_MAX and b">" not in head:

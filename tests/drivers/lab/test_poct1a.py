@@ -127,6 +127,31 @@ def test_what_an_observation_says(obs: str, expected: dict[str, Any]) -> None:
     assert {name: getattr(report.observations[0], name) for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("code", "loinc"),
+    [
+        ('V="718-7" SN="LN"', "718-7"),
+        ('V="718-7" SN="loinc"', "718-7"),
+        ('V="718-7"', "718-7"),
+        ('V="718-8"', None),
+        ('V="718-7" SN="ROCHE"', None),
+    ],
+)
+def test_a_loinc_that_the_device_claims(code: str, loinc: str | None) -> None:
+    (report,) = reports(document(service(f'<OBS.observation_id {code}/><OBS.value V="7.3" U="g/dL"/>')))
+    assert report.observations[0].loinc == loinc
+
+
+@pytest.mark.parametrize(
+    ("status", "notes"),
+    [("NRM", ()), ("", ()), ("OVR", ("taken with an override on the device",)), ("ERR", ("status on the device: ERR",))],
+)
+def test_a_service_that_is_not_as_usual_says_so(status: str, notes: tuple[str, ...]) -> None:
+    raw = document(service('<OBS.observation_id V="XYZ"/><OBS.value V="5"/>'))
+    (report,) = reports(raw.replace("<SVC>", f'<SVC><SVC.status_cd V="{status}"/>'))
+    assert report.notes == notes
+
+
 def test_notes_that_a_profile_calls_flags_are_flags() -> None:
     (report,) = reports(
         document(

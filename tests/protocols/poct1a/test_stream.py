@@ -166,6 +166,18 @@ def test_a_comment_before_a_prolog_is_no_part_of_the_document() -> None:
     assert told(split(data)) == told(split(data, [1] * len(data))) == expected
 
 
+def test_what_a_terminal_writes_before_each_line_is_garbage_and_the_document_behind_it_is_read() -> None:
+    prolog, root = KPA.split(b"\r\n")
+    lines = (b"[1.0]  Client 1: ", prolog, b"\r\n[1.0]  Client 1: ", root)
+    data = b"".join(lines)
+    expected = [
+        ("garbage", 0, lines[0]),
+        ("garbage", len(lines[0]), prolog + lines[2]),
+        ("document", len(data) - len(root), root),
+    ]
+    assert told(split(data)) == told(split(data, [1] * len(data))) == expected
+
+
 def test_a_byte_that_is_too_little_to_tell_is_told_at_the_end() -> None:
     assert told(split(b"x")) == [("garbage", 0, b"x")]
 
