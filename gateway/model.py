@@ -236,6 +236,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     action: str = ""
     report_type: str = ""
     """ASTM O.26: F final, P preliminary, X cannot be done, C corrected, Q in response to a query."""
+    provider: tuple[str, ...] = ()
+    """Who ordered it, as the device repeats it: number, family name, given name."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from drivers.lab import results
 from drivers.lab.message_tree import Result, Specimen
-from drivers.lab.places import Scope, Sources, first, read
+from drivers.lab.places import Scope, Sources, first, person, read
 from drivers.lab.profile import AstmOptions
 from drivers.lab.times import device_time
 from gateway.driver import Context
@@ -95,6 +95,7 @@ def order(record: Record | None, options: AstmOptions) -> Order | None:
         priority=record.component(6, 1).strip(),
         action=record.component(12, 1).strip(),
         report_type=record.component(26, 1).strip(),
+        provider=person(record.components(17)),
     )
 
 

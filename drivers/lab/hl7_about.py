@@ -11,7 +11,7 @@ import msgspec
 from drivers.lab.hl7_places import Scope, first, read
 from drivers.lab.hl7_profile import Hl7LabOptions
 from drivers.lab.hl7_tree import Result
-from drivers.lab.places import FIELD_MAX
+from drivers.lab.places import FIELD_MAX, person
 from drivers.lab.times import device_time
 from drivers.lab.values import shown
 from gateway.driver import Context
@@ -74,10 +74,18 @@ def specimen(scope: Scope, context: Context[Hl7LabOptions]) -> Specimen:
         id=first(scope, context.options.specimen_id)[:FIELD_MAX],
         type=first(scope, context.options.specimen_type)[:FIELD_MAX],
         position="^".join(filter(None, (read(scope, "SAC-10"), read(scope, "SAC-11"))))[:FIELD_MAX],
+        instrument_id=_instrument_id(scope, context.options),
+        source=read(scope, "SPM-8.1")[:FIELD_MAX],
         role=read(scope, "SPM-11")[:1].upper(),
         collected=_moment(scope, ("SPM-17",), context),
         received=_moment(scope, ("SPM-18", "OBR-14"), context),
     )
+
+
+def _instrument_id(scope: Scope, options: Hl7LabOptions) -> str:
+    """The analyzer's own number, where the specimen has another's beside it."""
+    own = read(scope, "SPM-2.2")[:FIELD_MAX]
+    return "" if own == first(scope, options.specimen_id)[:FIELD_MAX] else own
 
 
 def _moment(scope: Scope, places: Sequence[str], context: Context[Hl7LabOptions]) -> datetime | None:
@@ -88,7 +96,13 @@ def _moment(scope: Scope, places: Sequence[str], context: Context[Hl7LabOptions]
 def order(scope: Scope, options: Hl7LabOptions) -> Order:
     """The request that the results answer, as far as the analyzer repeats it."""
     services = tuple(filter(None, [read(scope, "OBR-4.1")[:FIELD_MAX]]))
-    return Order(placer_id=first(scope, options.order_id)[:FIELD_MAX], services=services)
+    asked = next((at for at in ("OBR-16", "ORC-12") if read(scope, at) or read(scope, f"{at}.2")), "")
+    return Order(
+        placer_id=first(scope, options.order_id)[:FIELD_MAX],
+        services=services,
+        priority=first(scope, ("TQ1-9.1", "OBR-27.6", "OBR-5.1"))[:FIELD_MAX],
+        provider=person([read(scope, f"{asked}.{n}") for n in (1, 2, 3)]) if asked else (),
+    )
 
 
 def is_control(scope: Scope, options: Hl7LabOptions) -> bool:

@@ -4,7 +4,7 @@ third repeat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -76,3 +76,11 @@ def _parsed(at: str) -> tuple[str, int, int, int]:
     kind, number, *component = at.split(".")
     number, _, repeat = number.rstrip("]").partition("[")
     return kind, int(number), int(repeat or 1) - 1, int(component[0]) if component else 1
+
+
+def person(parts: Sequence[str]) -> tuple[str, ...]:
+    """Number, family and given name of somebody, without empty ones at the end."""
+    said = [part.strip()[:FIELD_MAX] for part in parts[:3]]
+    while said and not said[-1]:
+        said.pop()
+    return tuple(said)

@@ -55,9 +55,19 @@ def ordered(
         code=service,
         order_detail=details,
         subject=subject,
+        requester=_requester(order),
         specimen=() if specimen is None else (specimen,),
     )
     return Ordered(create("ServiceRequest", number, resource), (reference("ServiceRequest", number),), (number,))
+
+
+def _requester(order: Order) -> Reference | None:
+    """Who ordered it, by number and name as the device repeats them."""
+    number, family, given = (text(part) for part in (*order.provider, "", "", "")[:3])
+    name = " ".join(filter(None, (given, family))) or None
+    if number is None and name is None:
+        return None
+    return Reference(type="Practitioner", identifier=Identifier(value=number) if number else None, display=name)
 
 
 def _services(order: Order, vendor: str) -> tuple[CodeableConcept | None, tuple[CodeableConcept, ...]]:

@@ -46,6 +46,7 @@ class Reference(Element, frozen=True, kw_only=True):
     reference: str | None = None
     type: str | None = None
     identifier: Identifier | None = None
+    display: str | None = None
 
 
 class Quantity(Element, frozen=True, kw_only=True):
@@ -252,6 +253,7 @@ class ServiceRequest(Element, frozen=True, kw_only=True, tag_field="resourceType
     code: CodeableConcept | None = None
     order_detail: tuple[CodeableConcept, ...] = ()
     subject: Raw
+    requester: Reference | None = None
     specimen: tuple[Reference, ...] = ()
 
 

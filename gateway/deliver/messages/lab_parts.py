@@ -78,15 +78,15 @@ class Parts:
         source: str = "",
         number: int = 1,
     ) -> str:
-        """OBR with numbers, service, times and status; `source` is OBR-15."""
+        """OBR with numbers, service, times, who ordered it and status; `source` is OBR-15."""
         specimen = report.specimen or Specimen()
         when = self.collected(report, observations, only=collected_only)
         received = self._stamp(specimen.received) if specimen.received else ""
         reported = self._stamp(report.device_time or report.received_at)
         middle = [self.service(report, observations), "", "", when, "", "", "", "", "", "", received, source]
-        return segment(
-            "OBR", str(number), placer, filler, *middle, "", "", "", "", "", "", reported, "", "", status(report, observations)
-        )
+        wanted = field(*report.order.provider) if report.order is not None and report.category is Category.LAB else ""
+        last = [wanted, "", "", "", "", "", reported, "", "", status(report, observations)]
+        return segment("OBR", str(number), placer, filler, *middle, *last)
 
     def service(self, report: Report, observations: Sequence[Observation]) -> str:
         """OBR-4: the one observation's own code, else the one test ordered, else what the site calls a laboratory report."""

@@ -25,7 +25,7 @@ BOX = Gateway(name="4-EAST-1", eui64="0123456789ABCDEF")
 ASTM = """\
 H|\\^&|M-1||Maker^Model^1.0^SYN-77|||||||P|LIS2-A2|20261121130500
 P|1||SYN-9|||Test^Patient||19700131|F
-O|1|SYN-4711|12^5^3|^^^GLU|S||20261121123000||||A|||20261121124000|SER^arm||||||||||F
+O|1|SYN-4711|12^5^3|^^^GLU|S||20261121123000||||A|||20261121124000|SER^arm|DR-5^House|||||||||F
 R|1|^^^GLU^1/5|>1500|mg/dL|70 to 110|HH||C||SYN-OP||20261121125900|L7^20270131
 C|1|I|hemolysed|G
 R|2|^^^CRP||mg/L||||X|||||
@@ -34,10 +34,11 @@ L|1|N
 HL7 = """\
 MSH|^~\\&|Model|Maker|||20261121130500||OUL^R22^OUL_R22|M-1|P|2.5.1|||NE|AL||UNICODE UTF-8|||LAB-29^IHE
 PID|1||SYN-9||Test^Patient||19700131|F
-SPM|1|SYN-4711^12||SER|||arm||||P^^HL70369||||||20261121123000|20261121124000
+SPM|1|SYN-4711^12||SER||||arm|||P^^HL70369||||||20261121123000|20261121124000
 SAC|||SYN-4711|||||||5|3
-OBR|1|ORD-1||GLU^Glucose^99X
+OBR|1|ORD-1||GLU^Glucose^99X||||||||||||DR-5^House
 ORC|OK||||CM
+TQ1|||||||||S^^HL70485
 OBX|1|SN|GLU^Glucose^99X|1/5|>^1500|mg/dL|70-110|HH|||C|||||SYN-OP||Model^Maker~SYN-77^Maker|20261121125900
 INV|Strip|OK^^HL70383|SR^^HL70384|||||||||20270131||||L7
 NTE|1|L|hemolysed
@@ -50,7 +51,7 @@ POCT1A = """\
 <OBS><OBS.observation_id V="GLU"/><OBS.value V="&gt;1500" U="mg/dL"/><OBS.interpretation_cd V="HH"/><OBS.normal_lo-hi_limit V="[70;110]"/>
 <OBS.critical_lo-hi_limit V="[40;400]"/><NTE><NTE.text V="hemolysed"/></NTE></OBS>
 <OBS><OBS.observation_id V="CRP"/><OBS.value NULL="NI" U="mg/L"/></OBS></PT>
-<OPR><OPR.operator_id V="SYN-OP"/></OPR><ORD><ORD.order_id V="ORD-1"/></ORD>
+<OPR><OPR.operator_id V="SYN-OP"/></OPR><ORD><ORD.ordering_provider_id V="DR-5"/><ORD.order_id V="ORD-1"/></ORD>
 <SPC><SPC.specimen_dttm V="2026-11-21T12:30:00"/><SPC.type_cd V="SER"/></SPC>
 <RGT><RGT.name V="Strip"/><RGT.lot_number V="L7"/><RGT.expiration_date V="2027-01-31"/></RGT></SVC></OBS.R01>
 """
@@ -69,7 +70,7 @@ WIRES: dict[str, tuple[bytes, dict[str, Any]]] = {
 }
 NOT_SAID = {
     "astm": {"order", "critical", "material"},
-    "hl7-lab": {"critical", "priority", "serial", "own number", "site"},
+    "hl7-lab": {"critical", "serial"},
     "poct1a": {"specimen", "received", "sub id", "corrected", "priority", "own number", "site", "position"},
 }
 """What the protocol, or this profile of it, has no field for."""
@@ -96,6 +97,7 @@ TRUTH: Mapping[str, object] = {
     "received": datetime(2026, 11, 21, 11, 40, tzinfo=UTC),
     "order": "ORD-1",
     "priority": True,
+    "provider": "DR-5",
     "sub id": True,
     "lot": True,
     "expiry": True,
@@ -141,6 +143,7 @@ def of_hl7(body: bytes) -> dict[str, object]:
         "clock": "device clock minus gateway clock: +300 s" in told,
         "time": moment(row.text(19)),
         "order": message.text("OBR", 2),
+        "provider": message.text("OBR", 16),
         "sub id": row.text(4) == "1/5",
         "lot": "L7" in told,
         "no value": (absent.text(11), absent.raw(5)),
@@ -233,7 +236,7 @@ def _instant(text: str | None) -> datetime | None:
 
 FORMATS: dict[str, tuple[Renderer, Callable[[bytes], dict[str, object]]]] = {
     "lab": (lab.renderer(LabSettings(), BOX), of_lab),
-    "law": (law.renderer(LawSettings(), BOX), of_law),
+    "law": (law.renderer(LawSettings(obr="full"), BOX), of_law),
     "poct": (poct.renderer(PoctSettings(), BOX), of_poct),
     "fhir": (fhir.renderer(FhirMessageSettings(), BOX), of_fhir),
 }

@@ -84,6 +84,20 @@ def test_an_order_is_a_service_request_that_results_and_report_are_based_on(bund
     }
 
 
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        (("DR-5", "House", "Gregory"), {"type": "Practitioner", "identifier": {"value": "DR-5"}, "display": "Gregory House"}),
+        (("DR-5",), {"type": "Practitioner", "identifier": {"value": "DR-5"}}),
+        (("", "House"), {"type": "Practitioner", "display": "House"}),
+        ((), None),
+    ],
+)
+def test_who_ordered_it_is_the_requester(bundle: Any, analyzer: MakeEntry, provider: tuple[str, ...], expected: Any) -> None:
+    (request,) = of(bundle(analyzer(order=Order(placer_id="ORD-1", provider=provider))), "ServiceRequest")
+    assert request.get("requester") == expected
+
+
 def test_several_tests_of_an_order_are_its_details(bundle: Any, analyzer: MakeEntry) -> None:
     (request,) = of(bundle(analyzer()), "ServiceRequest")
     assert request["code"]["text"] == "Laboratory studies"

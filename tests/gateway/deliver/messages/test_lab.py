@@ -164,6 +164,12 @@ def test_obr_4(render: Callable[..., Message], analyzer: MakeEntry, changes: dic
     assert render(analyzer(**changes)).text("OBR", 4) == expected
 
 
+def test_who_ordered_it_is_obr_16_but_not_of_a_control(render: Callable[..., Message], analyzer: MakeEntry) -> None:
+    order = Order(placer_id="A-1", provider=("DR-5", "House", "Gregory"))
+    assert render(analyzer(order=order)).every("OBR")[0].raw(16) == "DR-5^House^Gregory"
+    assert render(analyzer(order=order, category=Category.QC)).every("OBR")[0].raw(16) == ""
+
+
 def test_obr_7_is_the_time_of_collection_else_of_the_result(render: Callable[..., Message], analyzer: MakeEntry) -> None:
     assert render(analyzer()).text("OBR", 7) == "20261121103000.000+0000"
     uncollected = analyzer(specimen=Specimen(id="SYN-1"))
