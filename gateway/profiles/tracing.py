@@ -26,6 +26,8 @@ from protocols.sansio import Message
 
 TRIED_MAX = 4000
 """Places of a message that are tried, twice each: a blood count with all its alarms has some hundreds."""
+ALIKE_MAX = 3
+"""Tokens of a place that are tried before it counts as read nowhere: the first may hold what a profile leaves out."""
 OTHERS_MAX = 8
 """Properties that one place may change: a code changes its name, term, unit and their like; more is another sort of message."""
 _UNTOLD = ("raw", "identity", "received_at", "message_id")
@@ -93,6 +95,20 @@ def trace(chosen: Chosen, flows: Sequence[Flow]) -> Trace:
         at = max(at, message.start)
     _rules(found, chosen, flows, run.readings)
     return found
+
+
+def unread(message: Message[Any], chosen: Chosen) -> list[Token]:
+    """The first token of each place that nothing is read from: some of a place's tokens are tried, for all are read alike."""
+    told = [_content(one) for one in _read(message, chosen)]
+    by_place: dict[str, list[Token]] = {}
+    for token in tokens(message.body):
+        by_place.setdefault(token.place, []).append(token)
+    return [found[0] for found in by_place.values() if not any(_matters(one, message, chosen, told) for one in found[:ALIKE_MAX])]
+
+
+def _matters(token: Token, message: Message[Any], chosen: Chosen, told: list[Any]) -> bool:
+    others = (dataclasses.replace(message, body=token.put(text)) for text in (shifted(token.text), ""))
+    return any([_content(one) for one in _read(other, chosen)] != told for other in others)
 
 
 def places(message: Message[Any], chosen: Chosen) -> Placed:

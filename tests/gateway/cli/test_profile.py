@@ -109,13 +109,16 @@ def test_a_key_is_explained_with_its_value_and_what_it_says(wardlink: Wardlink) 
     assert rows["specimen_id"]["about"] == "The specimen's id; blanks around it go."
 
 
-def test_a_reading_is_explained_by_place_offset_and_rule(wardlink: Wardlink) -> None:
-    shown = wardlink("profile", "explain", "sysmex-xp", XP / "wire.bin").out
-    raw = (XP / "wire.bin").read_bytes()
+def test_a_reading_is_explained_by_place_offset_and_rule(wardlink: Wardlink, here: Path) -> None:
+    raw = b"H|\\^&|||ACME\rP|1\rO|1||7^2^S-9\rR|1|^^^GLU|  5.5|mmol/L\rL|1|N\r"
+    (here / "run.bin").write_bytes(raw)
+    (here / "own.toml").write_text('specimen_id = ["O.4.3"]\n')
+    shown = wardlink("profile", "explain", "own.toml", "run.bin", "--driver", "astm").out
     assert f"R.4.1 '  5.5' (record 4) at byte {raw.index(b'  5.5')}" in shown
-    first = wardlink("profile", "explain", "sysmex-xp", XP / "wire.bin", "--json").json[0]
+    assert "decided by specimen_id = ['O.4.3']; without it: '7'" in shown
+    (first,) = wardlink("profile", "explain", "own.toml", "run.bin", "--driver", "astm", "--json").json
     assert first["value"]["from"] == [{"place": "R.4.1", "record": 4, "text": "  5.5", "offset": raw.index(b"  5.5")}]
-    assert [rule["key"] for rule in first["specimen_id"]["rules"]] == ["specimen_id"]
+    assert first["specimen_id"]["rules"] == [{"key": "specimen_id", "value": "['O.4.3']", "without": "7"}]
 
 
 def test_profiles_are_listed_with_how_they_are_known(wardlink: Wardlink) -> None:
