@@ -84,7 +84,7 @@ class ListenLink:
         self._waiting: Accepted | None = None
         self._current: Accepted | None = None
         self._arrived = asyncio.Event()
-        self._strangers: set[str] = set()
+        self._strangers: set[tuple[str, str]] = set()
         self.refused = 0
 
     @property
@@ -142,7 +142,6 @@ class ListenLink:
             if self._port is not None:
                 self._note(peer, why)
             connection.cut()
-            await connection.close()
             return
         for former in (self._current, self._waiting):
             if former is not None:
@@ -173,8 +172,8 @@ class ListenLink:
 
     def _note(self, peer: str, why: str) -> None:
         self.refused += 1
-        if peer not in self._strangers and len(self._strangers) < STRANGERS_MAX:
-            self._strangers.add(peer)
+        if (peer, why) not in self._strangers and len(self._strangers) < STRANGERS_MAX:
+            self._strangers.add((peer, why))
             _log.info("%s: refused %s: %s", self.describe(), peer, why)
 
 

@@ -128,11 +128,11 @@ class Port:
 
     async def join(self, claim: Claim) -> None:
         """Take part. Raises LinkError when the port cannot be had, or another device claims the same addresses."""
-        if any(_same(claim, other) for other in self.claims):
-            raise LinkError(f"{self.host}:{self.number}: {IN_USE}")
         async with self._binding:
             if self._server is None:
                 self._server = await self._bind()
+        if any(_same(claim, other) for other in self.claims):  # after the wait: both may have come while it was being bound
+            raise LinkError(f"{self.host}:{self.number}: {IN_USE}")
         for other in self.claims:
             other.give_way(claim)
         self.claims.append(claim)

@@ -131,6 +131,14 @@ async def test_two_devices_that_claim_the_same_addresses_are_told_so(allow: tupl
     await other.close()
 
 
+async def test_two_devices_that_come_while_the_port_is_being_bound_are_told_so(a_port: int) -> None:
+    both = [ListenLink(ListenSpec("127.0.0.1", a_port)) for _ in range(2)]
+    ends = await asyncio.gather(*(one.listen() for one in both), return_exceptions=True)
+    assert [type(end) for end in ends] == [type(None), LinkError]
+    for one in both:
+        await one.close()
+
+
 async def test_what_no_device_of_a_port_claims_goes_to_who_takes_the_rest(a_port: int) -> None:
     keeper, device = Keeper(), Taker("10.1.2.3")
     port = await ports().join("127.0.0.1", a_port, device)

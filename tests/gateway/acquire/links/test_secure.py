@@ -190,6 +190,21 @@ async def test_who_hangs_up_in_the_handshake_is_forgotten(listener: ListenLink, 
     await talk(listener, await dial(listener.port, made.ca, made.client))
 
 
+async def test_each_reason_is_told_once_of_an_address(listener: ListenLink, made: Pki, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for said in (b"no tls here", b"nor here"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(said)
+        assert await ended(reader)
+        writer.transport.abort()
+    with contextlib.suppress(OSError):
+        reader, writer = await dial(listener.port, made.ca, None)
+        assert await ended(reader)
+        writer.transport.abort()
+    assert [record.message.split(": ")[2] for record in caplog.records] == ["it does not speak TLS", "it showed no certificate"]
+    assert listener.refused == 3
+
+
 async def test_closing_the_link_ends_handshakes(made: Pki) -> None:
     link = ListenLink(ListenSpec("127.0.0.1", 0, tls=ours(made)))
     await link.listen()
