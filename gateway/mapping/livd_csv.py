@@ -47,7 +47,9 @@ def read(data: bytes) -> tuple[str, list[Suggestion]]:
     version = ""
     for number, row in rows:
         told = {name: row[place] if place < len(row) else "" for name, place in head.items()}
-        version = version or told.get("version", "").strip()
+        version = max(
+            version, told.get("version", "").strip()
+        )  # each row has its own
         if any(text.strip() for text in told.values()):
             found += _suggestions(number, told)
     return version, found

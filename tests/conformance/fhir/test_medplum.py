@@ -12,6 +12,7 @@ from typing import Any
 
 import fhirkit
 import pytest
+from msgspec.structs import replace
 from yarl import URL
 
 from gateway.acquire import offline, recording, registry
@@ -20,7 +21,7 @@ from gateway.deliver.destinations.fhir import FhirDestination
 from gateway.deliver.messages.fhir import renderer
 from gateway.lint.fhir import lint_fhir
 from gateway.lint.finding import Severity
-from gateway.model import Category, DeviceIdentity, Entry, Gateway, Kind, Observation, Report, Subject, Validity
+from gateway.model import Category, DeviceIdentity, Entry, Gateway, Kind, Observation, Report, Specimen, Subject, Validity
 from gateway.settings import TlsSettings
 from gateway.settings.fhir import FhirMessageSettings, FhirServerSettings
 from simulators.pki import make
@@ -179,6 +180,26 @@ async def test_a_foreign_server_takes_lab_results(server: FhirDestination) -> No
     for number, one in enumerate(small):
         assert await server.send(rendered(number, one)) == Accepted("200")
     assert len(small) > 3
+
+
+async def test_a_foreign_server_puts_a_corrected_code_in_the_place_of_the_former(server: FhirDestination) -> None:
+    glucose = Observation(
+        kind=Kind.NUMERIC, vendor_code="QQQ", value="98", unit="mg/dL", vendor_unit="mg/dL", status="F", time=NOON
+    )
+    sodium = Observation(kind=Kind.NUMERIC, vendor_code="NA", value="140", unit="mmol/L", loinc="2951-2", status="F", time=NOON)
+    lab = replace(report(glucose, sodium), category=Category.LAB, specimen=Specimen(id="SYN-1"))
+    first = rendered(1, lab)
+    known = replace(lab, observations=(replace(glucose, loinc="2345-7", status="C"), sodium))
+    corrected = replace(entry(1, known), number="E0123456789abcdef012", corrected=(0,))
+    correction = renderer(FhirMessageSettings(), GATEWAY)(corrected, PATIENT)
+    assert correction.id == "E0123456789abcdef012"
+    for message in (first, correction, correction):  # it may come twice
+        assert await server.send(message) == Accepted("200")
+    assert await counts(server, correction) == dict(Counter(one["resourceType"] for one in resources(first)))
+    async with server._request("GET", URL(f"{server._settings.url}/Observation")) as answer:
+        kept = [one["resource"] for one in (await answer.json(content_type=None))["entry"]]
+    states = {one["valueQuantity"]["value"]: (loincs(one), one["status"]) for one in kept}
+    assert states == {98: ({"2345-7"}, "corrected"), 140: ({"2951-2"}, "final")}
 
 
 async def test_a_refused_entry_inside_200_is_seen(server: FhirDestination) -> None:
