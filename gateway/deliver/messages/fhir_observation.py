@@ -16,13 +16,13 @@ from gateway.deliver.messages.fhir_material import Lots
 from gateway.deliver.messages.fhir_names import create, full_url, update
 from gateway.deliver.messages.fhir_order import Ordered
 from gateway.deliver.messages.fhir_patient import Person
-from gateway.deliver.messages.fhir_types import Annotation, Coding, Component, Identifier, Meta, Reference
+from gateway.deliver.messages.fhir_types import Annotation, CodeableConcept, Coding, Component, Identifier, Meta, Reference
 from gateway.deliver.messages.fhir_types import Observation as Resource
 from gateway.deliver.messages.fhir_values import Value, interpretation, moment, query, ranges, reason, text, value
 from gateway.deliver.messages.hl7 import shifted
 from gateway.deliver.messages.instance import instances
-from gateway.deliver.messages.values import absent
-from gateway.model import Category, Entry, Observation, Place, Report, Validity
+from gateway.deliver.messages.values import METHODS, absent
+from gateway.model import Category, Entry, Method, Observation, Place, Report, Validity
 from gateway.settings.fhir import FhirMessageSettings
 
 LABS: Final = (Category.LAB, Category.QC)
@@ -172,6 +172,7 @@ class Writer:
             data_absent_reason=content.reason,
             interpretation=interpretation(first, self._category) if alone else (),
             note=self._note(members),
+            method=self._method(first),
             specimen=context.specimen,
             device=content.device,
             reference_range=ranges(first, metrics[0].unit, self._category) if alone and (first.range or first.critical) else (),
@@ -194,6 +195,12 @@ class Writer:
         mark = f".{context.person.mark}" if context.person is not None else ""
         own = text("^".join(self._instances[index])) or "?"
         return (Identifier(system=f"{context.system}:result", value=f"{own}{mark}"),)
+
+    def _method(self, o: Observation) -> CodeableConcept | None:
+        """How a laboratory value came about, where it was not measured; the bedside's is the metric's category."""
+        return (
+            CodeableConcept(text=METHODS[o.method].split("^")[1]) if self._lab and o.method is not Method.AUTO_MEASURED else None
+        )
 
     def _status(self, members: list[Observation]) -> str:
         """Observation.status; a value that is missing at the bedside is final: the device has said all it will say."""

@@ -142,6 +142,7 @@ class Observation(Element, frozen=True, kw_only=True, tag_field="resourceType", 
     data_absent_reason: Raw | None = None
     interpretation: tuple[CodeableConcept, ...] = ()
     note: tuple[Annotation, ...] = ()
+    method: CodeableConcept | None = None
     specimen: Reference | None = None
     device: Raw | None = None
     reference_range: tuple[ReferenceRange, ...] = ()

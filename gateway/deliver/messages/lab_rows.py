@@ -11,8 +11,8 @@ from gateway import terms
 from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, gateway_ei, private_system, stamps
 from gateway.deliver.messages.instance import instances
 from gateway.deliver.messages.lots import in_words
-from gateway.deliver.messages.values import analyte_loinc, named_loinc, typed
-from gateway.model import ABSENT, DeviceIdentity, Entry, Gateway, Kind, Observation, Report, Validity
+from gateway.deliver.messages.values import METHODS, analyte_loinc, named_loinc, typed
+from gateway.model import ABSENT, DeviceIdentity, Entry, Gateway, Kind, Method, Observation, Report, Validity
 from gateway.settings.lab import ResultSettings
 from protocols.hl7v2.message import escape, field, segment
 
@@ -127,8 +127,9 @@ class Rows:
             flags.append(mark)
         marks, status = "~".join(map(escape, flags)), self._status(observation, has_value=bool(value))
         left = (number, kind, code, escape(sub_id), value, unit, escape(observation.range), marks)
+        method = "" if observation.method is Method.AUTO_MEASURED else METHODS[observation.method]
         later = ("", name, *([""] * 7), self._kind)
-        return segment("OBX", *left, "", "", status, "", "", when, "", operator, "", self._ei(report.device), when, *later)
+        return segment("OBX", *left, "", "", status, "", "", when, "", operator, method, self._ei(report.device), when, *later)
 
     def _value(self, observation: Observation) -> tuple[str, str]:
         """OBX-2 and OBX-5; what the device calls invalid but wrote all the same is text, so that nobody counts with it."""

@@ -7,20 +7,11 @@ from typing import Final, NamedTuple
 from gateway import terms
 from gateway.deliver.messages.containment import Base, groups, place_of
 from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, hd, private_system
-from gateway.deliver.messages.values import named_loinc
+from gateway.deliver.messages.values import METHODS, named_loinc
 from gateway.model import Gateway, Kind, Method, Observation, Place, Report
 from gateway.settings.pcd01 import Pcd01Settings
 from protocols.hl7v2.message import field
 
-_METHODS: Final = {
-    Method.AUTO_MEASURED: "AMEAS^auto-measurement^MDC",
-    Method.MANUAL_MEASURED: "MMEAS^manual-measurement^MDC",
-    Method.AUTO_SET: "ASET^auto-setting^MDC",
-    Method.MANUAL_SET: "MSET^manual-setting^MDC",
-    Method.AUTO_CALCULATED: "ACALC^auto-calculation^MDC",
-    Method.MANUAL_CALCULATED: "MCALC^manual-calculation^MDC",
-    Method.UNSPECIFIED: "UNSPEC^unspecified^MDC",
-}
 _SYNC_CODES: Final = {
     "NONE": 532224,
     "NTPV3": 532225,
@@ -144,7 +135,7 @@ class Device:
         place = place_of(observation)
         unit = self._unit(observation)
         measured = observation.method is Method.AUTO_MEASURED
-        method = "" if measured and self._settings.method == "not-measured" else _METHODS[observation.method]
+        method = "" if measured and self._settings.method == "not-measured" else METHODS[observation.method]
         status = "F" if self._settings.result_status == "F" else "R"
         plain = f"|{unit}|||||{status}||||||{method}|{self.every_ei}".rstrip("|") + "\r"
         numeric = observation.kind is Kind.NUMERIC and unit != ""

@@ -9,10 +9,20 @@ from typing import Final, NamedTuple
 import msgspec
 
 from gateway import terms
-from gateway.model import ABSENT, Kind, Observation, Report, Validity
+from gateway.model import ABSENT, Kind, Method, Observation, Report, Validity
 from protocols.hl7v2.message import escape, field
 
 NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
+METHODS: Final = {
+    Method.AUTO_MEASURED: "AMEAS^auto-measurement^MDC",
+    Method.MANUAL_MEASURED: "MMEAS^manual-measurement^MDC",
+    Method.AUTO_SET: "ASET^auto-setting^MDC",
+    Method.MANUAL_SET: "MSET^manual-setting^MDC",
+    Method.AUTO_CALCULATED: "ACALC^auto-calculation^MDC",
+    Method.MANUAL_CALCULATED: "MCALC^manual-calculation^MDC",
+    Method.UNSPECIFIED: "UNSPEC^unspecified^MDC",
+}
+"""OBX-17 (IHE PCD TF-2 B.8.17)."""
 _RATIO: Final = re.compile(r"(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)", re.ASCII)
 _COMPARATORS: Final = frozenset({"<", "<=", ">", ">=", "=", "<>"})
 _NEGATIVE: Final = re.compile(r"(?<![\d.])-\s*\d", re.ASCII)

@@ -14,7 +14,7 @@ import pytest
 from gateway.deliver.messages.fhir import renderer
 from gateway.lint.fhir import lint_fhir
 from gateway.lint.finding import Severity
-from gateway.model import Category, Entry, Gateway, Given, Kind, Material, Observation, Order, Specimen, Subject
+from gateway.model import Category, Entry, Gateway, Given, Kind, Material, Method, Observation, Order, Specimen, Subject
 from gateway.settings.fhir import FhirMessageSettings
 
 MakeEntry = Callable[..., Entry]
@@ -183,6 +183,11 @@ def test_critical_limits_are_a_range_of_their_own(bundle: Any, analyzer: MakeEnt
     assert found["interpretation"][0]["coding"][0]["code"] == "HH"
     (only,) = of(bundle(analyzer(observations=(glucose(critical="<2.2"),))), "Observation")
     assert only["referenceRange"][0]["type"] == {"text": "critical limits"}
+
+
+def test_what_was_calculated_says_so(bundle: Any, analyzer: MakeEntry) -> None:
+    entry = analyzer(observations=(glucose(), glucose(vendor_code="eAG", method=Method.AUTO_CALCULATED)))
+    assert [one.get("method") for one in of(bundle(entry), "Observation")] == [None, {"text": "auto-calculation"}]
 
 
 def test_a_dilution_or_replicate_is_told(bundle: Any, analyzer: MakeEntry) -> None:

@@ -19,6 +19,7 @@ from gateway.model import (
     Given,
     Kind,
     Material,
+    Method,
     Observation,
     Order,
     Specimen,
@@ -162,6 +163,15 @@ def test_the_patient_is_the_associations_else_the_devices_word_else_nobody(
 )
 def test_obr_4(render: Callable[..., Message], analyzer: MakeEntry, changes: dict[str, object], expected: str) -> None:
     assert render(analyzer(**changes)).text("OBR", 4) == expected
+
+
+def test_what_was_not_measured_says_so_in_obx_17(render: Callable[..., Message], analyzer: MakeEntry) -> None:
+    observations = (one(), one(method=Method.AUTO_CALCULATED), one(method=Method.MANUAL_MEASURED))
+    assert [row.raw(17) for row in render(analyzer(observations=observations)).every("OBX")] == [
+        "",
+        "ACALC^auto-calculation^MDC",
+        "MMEAS^manual-measurement^MDC",
+    ]
 
 
 def test_who_ordered_it_is_obr_16_but_not_of_a_control(render: Callable[..., Message], analyzer: MakeEntry) -> None:
