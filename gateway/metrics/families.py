@@ -100,7 +100,20 @@ def _destinations(status: _Doc, now: datetime) -> list[Family]:
     return [
         *_account(status["journal"]["account"]),
         family("waiting", "gauge", "Reports to be sent, or sent again.", queues, lambda one: one["waiting"]),
-        family("held", "gauge", "Reports that wait for a patient to be known.", queues, lambda one: one["held"]),
+        family(
+            "held",
+            "gauge",
+            "Reports that wait for a patient, or for what a code means, to be known.",
+            queues,
+            lambda one: one["held"],
+        ),
+        family(
+            "held_unmapped",
+            "gauge",
+            "Of these, results whose code nobody knows.",
+            queues,
+            lambda one: sum(one["held_unmapped"].values()),
+        ),
         family("parked", "gauge", "Messages that wait for a person.", queues, lambda one: one["parked"]),
         family(
             "oldest_age_seconds",

@@ -27,7 +27,7 @@ def document() -> dict[str, Any]:
         "clock_offset_s": -61.5, "counts": {"bad: checksum": 2, "incomplete: silence": 1, "repeat": 3}, "values": {"PATIENT": ["DOE"]},
     }  # fmt: skip
     queue = {
-        "id": "engine", "in_use": True, "waiting": 2, "oldest": NOW - timedelta(seconds=90), "held": 1, "parked": 1,
+        "id": "engine", "in_use": True, "waiting": 2, "oldest": NOW - timedelta(seconds=90), "held": 1, "held_unmapped": {"LAB": 1}, "parked": 1,
         "last_ack_at": "2026-11-21T07:59:00+00:00", "parked_by_reason": {"unknown DOE": 1},
     }  # fmt: skip
     line = {
@@ -67,6 +67,7 @@ SAMPLES = [
     'wardlink_destination_dropped_total{destination="engine",device="OXI",reason="thinned"} 1',
     'wardlink_destination_dropped_total{destination="engine",device="OXI",reason="lost: damaged"} 1',
     'wardlink_unaccounted{destination="engine",device="OXI"} 1',  # 9 - 2 - 2 - 1 - 1 - 1 - 1
+    'wardlink_destination_held_unmapped{destination="engine"} 1',
     'wardlink_destination_oldest_age_seconds{destination="engine"} 90.0',
     'wardlink_destination_last_ack_age_seconds{destination="engine"} 60.0',
     'wardlink_destination_retries_total{destination="engine",reason="not now"} 4',
