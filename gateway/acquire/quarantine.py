@@ -97,6 +97,8 @@ class Quarantine:
                 if str(error) != told:  # once: it is tried again all the time
                     told = str(error)
                     _log.warning("unknown devices cannot call at %s: %s", text, error)
+            else:
+                backoff.reset()
             finally:
                 await link.close()
             await self._clock.sleep(backoff.next())

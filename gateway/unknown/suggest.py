@@ -60,9 +60,15 @@ class Candidate:
 def candidates(peer: Peer, parts: Sequence[Part], settings: Config) -> list[Candidate]:
     """Those that understand anything at all, the likeliest first."""
     sample = _sample(parts)
-    drivers = registry.ids() if peer.caller.protocol == RAW else [peer.caller.protocol]
-    found = [one for name in drivers for one in _of_driver(name, peer, sample, settings)]
-    return sorted((one for one in found if one.messages), key=lambda one: one.weight, reverse=True)
+    own = [] if peer.caller.protocol == RAW else [peer.caller.protocol]
+    found = _tries(own, peer, sample, settings)
+    if not found:  # a maker's own protocol may begin like another: a VIDAS with ENQ, too
+        found = _tries([name for name in registry.ids() if name not in own], peer, sample, settings)
+    return sorted(found, key=lambda one: one.weight, reverse=True)
+
+
+def _tries(drivers: Sequence[str], peer: Peer, sample: Sequence[Part], settings: Config) -> list[Candidate]:
+    return [one for name in drivers for one in _of_driver(name, peer, sample, settings) if one.messages]
 
 
 def _of_driver(name: str, peer: Peer, sample: Sequence[Part], settings: Config) -> Iterator[Candidate]:

@@ -188,3 +188,21 @@ async def test_without_settings_nobody_is_taken_in(quarantine: Quarantine) -> No
     assert (ports().rest, quarantine.status()["doors"]) == (None, {})
     task.cancel()
     await asyncio.wait([task])
+
+
+async def test_a_line_of_its_own_is_heard_call_after_call(quarantine: Quarantine, ward: Keeps) -> None:
+    """Here a TCP line that we dial, as a serial server's; a serial port is the same to the quarantine."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HELLO)
+        await end(writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    number = int(server.sockets[0].getsockname()[1])
+    door = f"tcp://127.0.0.1:{number}"
+    task = asyncio.create_task(quarantine.run(UnknownSettings(listen=(door,))))
+    await until(lambda: len(ward.kept) >= 2)
+    task.cancel()
+    await asyncio.wait([task])
+    assert ward.kept[:2] == [(f"127.0.0.1:{number}", door, HELLO)] * 2
+    server.close()

@@ -20,6 +20,7 @@ from gateway.store.unknown import Caps, Said
 
 Wardlink = Callable[..., Any]
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+CAPTURES = Path(__file__).parents[2] / "captures"
 CAPS = Caps(1_000_000, 1_000_000)
 SYSMEX = Caller(address="10.1.2.9", door="tcp-listen://0.0.0.0:12001", protocol="astm", says="XN-550^00-12^17422^^^^AB123456")
 
@@ -104,6 +105,30 @@ def test_showing_one_shows_its_bytes_and_suggests_its_maker_s_profile_first(ward
     assert (first["values"], first["mapped"], first["faults"]) == (2, 2, 0)
     assert "xn" in first["named"]
     assert bytes.fromhex(said["parts"][0]["hex"]) == blood_count(b"S-1", b"10.10")
+
+
+def test_a_maker_s_own_protocol_that_begins_like_astm_is_found_all_the_same(wardlink: Wardlink, toml: Path) -> None:
+    """A mini VIDAS begins with ENQ: its texts are never acknowledged as ASTM, but kept, and read by its own driver."""
+    raw = (CAPTURES / "vidas" / "biomerieux-mini-vidas" / "atpo-with-unit" / "wire.bin").read_bytes()
+    vidas = Caller(address="10.1.2.7", door="tcp-listen://0.0.0.0:12001", protocol="astm")
+    asyncio.run(_keep(toml.parent / "data", (vidas, raw, 0)))
+    first = wardlink("unknown", "show", "1", "--json", "-c", toml).json["candidates"][0]
+    assert (first["driver"], first["values"]) == ("vidas", 1)
+    words = (
+        "unknown",
+        "assign",
+        "1",
+        "--device",
+        "LAB-09",
+        "--driver",
+        "vidas",
+        "--profile",
+        "biomerieux-mini-vidas",
+        "-c",
+        toml,
+    )
+    assert wardlink(*words).code == 0
+    assert [one.report.observations[0].value for one in kept(toml)] == ["274.0"]
 
 
 def test_trying_shows_the_readings_and_changes_nothing(wardlink: Wardlink, called: Path) -> None:
