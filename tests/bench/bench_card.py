@@ -37,16 +37,24 @@ def measure(count: int) -> None:
         print(f"{devices:3} devices, a sync of {SYNC_MS} ms: {speed:6.0f} durable reports/s, {group:.1f} in a commit", flush=True)
 
 
-def main(count: int) -> int:
-    """Compile the slow library and measure with it."""
+def slow_library(folder: Path) -> Path | None:
+    """The slow library, compiled into `folder`; None without a C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
-        print("card: SKIPPED, no C compiler (cc, gcc) to build the slow sync with")
-        return 0
+        return None
+    source, library = folder / "slow.c", folder / "slow.so"
+    source.write_text(SLOW_SYNC, "ascii")
+    subprocess.run([compiler, f"-DMS={SYNC_MS}L", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+def main(count: int) -> int:
+    """Compile the slow library and measure with it."""
     with tempfile.TemporaryDirectory() as text:
-        source, library = Path(text) / "slow.c", Path(text) / "slow.so"
-        source.write_text(SLOW_SYNC, "ascii")
-        subprocess.run([compiler, f"-DMS={SYNC_MS}L", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        library = slow_library(Path(text))
+        if library is None:
+            print("card: SKIPPED, no C compiler (cc, gcc) to build the slow sync with")
+            return 0
         command = [sys.executable, "-m", "tests.bench.bench_card", str(count), "slow"]
         return subprocess.run(command, check=False, env={**os.environ, "LD_PRELOAD": str(library)}).returncode
 

@@ -62,6 +62,10 @@ class Process:
     def running(self) -> bool:
         return self._popen.poll() is None
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def said(self) -> str:
         return self.log.read_text(errors="replace")
 
