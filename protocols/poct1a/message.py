@@ -20,6 +20,13 @@ NODES_MAX: Final = 20_000
 
 _MESSAGE: Final = re.compile(r"[A-Z]{3}\.R\d\d\Z")
 _HOST_VERSION: Final = "POCT1"
+_ENCODING: Final = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([\w.:-]{1,40})")
+_EAST_ASIAN: Final = frozenset({"gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "ks_c_5601-1987"})
+"""Encodings of several bytes a character, which expat does not know; markup is ASCII in each, so that the splitter holds."""
+_BARE_AMPERSAND: Final = re.compile(rb"&(?!#?\w{1,64};)")
+"""One that begins no entity: some devices write names into attributes as they are."""
+_VALUE: Final = re.compile(rb"""=\s*(?:"[^"]*"|'[^']*')""")
+"""An attribute's value, in which some devices write "<5" as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +115,32 @@ def parse(raw: bytes) -> Poct1aMessage:
 
 
 def _element(raw: bytes) -> tuple[ET.Element, tuple[str, ...]]:
-    """The root; text that is not in the encoding it claims is read byte by byte, and that is said."""
+    """The root; what the device wrote otherwise than it says, or than XML is written, is read all the same and told."""
     # The splitter lets no document type through, and without one XML has no entities to expand.
     try:
         return ET.fromstring(raw), ()  # noqa: S314
     except (ET.ParseError, LookupError, ValueError):
         pass
-    try:
-        parser = ET.XMLParser(encoding="iso-8859-1")  # noqa: S314
-        return ET.fromstring(raw, parser), ("text in no encoding it could claim, read as ISO 8859-1",)  # noqa: S314
-    except (ET.ParseError, LookupError, ValueError):
-        raise NotAMessage("not well-formed") from None
+    mended = _VALUE.sub(lambda value: value[0].replace(b"<", b"&lt;"), _BARE_AMPERSAND.sub(b"&amp;", raw))
+    problems = () if mended == raw else ("an & or < that XML wants written otherwise, read as such",)
+    for encoding, problem in _readings(raw):
+        try:
+            parser = ET.XMLParser(encoding="utf-8")  # noqa: S314
+            return ET.fromstring(mended.decode(encoding).encode(), parser), (*problems, *problem)  # noqa: S314
+        except (ET.ParseError, ValueError):
+            continue
+    raise NotAMessage("not well-formed")
+
+
+def _readings(raw: bytes) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """How the bytes may be meant where the parser refuses them, best first."""
+    if 0 in raw[:2]:
+        yield ("utf-16-be" if raw[0] == 0 else "utf-16-le"), ()
+    declared = _ENCODING.match(raw)
+    if declared is not None and (name := declared[1].decode().lower()) in _EAST_ASIAN:
+        yield name, ()
+    yield "utf-8", ()
+    yield "iso-8859-1", ("text in no encoding it could claim, read as ISO 8859-1",)
 
 
 def _depth_and_size(root: ET.Element) -> int | None:

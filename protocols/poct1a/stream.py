@@ -20,7 +20,7 @@ _SPECIAL: Final = re.compile(rb"[<\x0b\x1c]")
 """In the text of a document: markup, or framing bytes, which XML forbids there: they end what was never finished."""
 _IN_TAG: Final = re.compile(rb"[>\"'<\x0b\x1c]")
 _QUOTED: Final = {quote: re.compile(rb"[<\x0b\x1c" + quote + rb"]") for quote in (b'"', b"'")}
-"""In an attribute's value; `<` may not stand there either."""
+"""In an attribute's value."""
 _ROOT: Final = re.compile(rb"<(?:\?xml[ \t\r\n]|[A-Z]{3}\.R\d\d[ \t\r\n/>])")
 """How a document of the standard begins. Inside another one: the device began anew, the former is cut off."""
 _PROLOG: Final = re.compile(rb"<\?xml[ \t\r\n]")
@@ -183,6 +183,8 @@ class Splitter:
         if found is None:
             self._scan = len(self._buffer)
             return False
+        if self._quote and found[0] == b"<":
+            return self._less(found.start(), events)
         self._scan = found.end()
         if found[0] in _QUOTED:
             self._quote = b"" if self._quote else bytes(found[0])
@@ -190,6 +192,18 @@ class Splitter:
             self._close(events)
         else:
             self._drop(found.start(), "cut off", events)
+        return True
+
+    def _less(self, start: int, events: list[Document | BadFrame]) -> bool:
+        """A `<` in an attribute's value: a new document; else a device that writes "<5" as it is, which XML forbids."""
+        head = bytes(self._buffer[start : start + _ROOT_MAX])
+        if len(head) < _ROOT_MAX and self._quote not in head:
+            self._scan = start
+            return False
+        if _ROOT.match(head):
+            self._drop(start, "cut off", events)
+        else:
+            self._scan = start + 1
         return True
 
     def _close(self, events: list[Document | BadFrame]) -> None:

@@ -60,33 +60,44 @@ def test_a_field_that_is_null_says_why_and_a_translation_is_kept() -> None:
     assert [(one.v, one.system) for one in code.translations] == [("2345-7", "LN")]
 
 
+GUESSED = ("text in no encoding it could claim, read as ISO 8859-1",)
+
+
 @pytest.mark.parametrize(
-    ("raw", "name", "told"),
+    ("declared", "written", "name", "told"),
     [
-        (
-            '<?xml version="1.0" encoding="utf-8"?><HEL.R01><DEV><DEV.device_name V="Zürich"/></DEV></HEL.R01>'.encode(),
-            "Zürich",
-            (),
-        ),
-        (
-            '<?xml version="1.0" encoding="iso-8859-1"?><HEL.R01><DEV><DEV.device_name V="Zürich"/></DEV></HEL.R01>'.encode(
-                "latin-1"
-            ),
-            "Zürich",
-            (),
-        ),
-        (
-            '<HEL.R01><DEV><DEV.device_name V="Zürich"/></DEV></HEL.R01>'.encode("latin-1"),
-            "Zürich",
-            ("text in no encoding it could claim, read as ISO 8859-1",),
-        ),
+        ("utf-8", "utf-8", "Zürich", ()),
+        ("utf-8", "utf-8-sig", "Zürich", ()),
+        ("iso-8859-1", "latin-1", "Zürich", ()),
+        ("windows-1252", "cp1252", "Zürich", ()),
+        ("utf8", "utf-8", "Zürich", ()),
+        ("utf-16", "utf-8", "Zürich", ()),  # a .NET StringWriter's
+        ("us-ascii", "utf-8", "Zürich", ()),
+        ("utf-16", "utf-16", "Zürich", ()),
+        ("utf-8", "utf-16-le", "Zürich", ()),
+        ("GB2312", "gb2312", "王小明", ()),
+        ("Shift_JIS", "shift_jis", "\u80fd\u8868", ()),  # 94 5C 95 5C: a backslash behind each lead byte
+        ("utf-7", "ascii", "+ADw-", ()),
+        ("utf-8", "latin-1", "Zürich", GUESSED),
+        ("", "utf-8", "Zürich", ()),
+        ("", "latin-1", "Zürich", GUESSED),
     ],
-    ids=["UTF-8", "a declared single-byte set", "a single-byte set that nobody declared"],
 )
-def test_text_is_read_in_the_set_it_is_in(raw: bytes, name: str, told: tuple[str, ...]) -> None:
-    found = parse(raw)
+def test_text_is_read_in_the_set_it_is_in(declared: str, written: str, name: str, told: tuple[str, ...]) -> None:
+    prolog = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
+    found = parse(f'{prolog}<HEL.R01><DEV><DEV.device_name V="{name}"/></DEV></HEL.R01>'.encode(written))
     assert [device.value("DEV.device_name") for device in found.root.walk("DEV")] == [name]
     assert found.problems == told
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("A&B &amp; Zürich &#65;", "A&B & Zürich A"), ("<5", "<5"), ("a < b & c", "a < b & c")],
+)
+def test_what_xml_wants_written_otherwise_is_read_as_it_stands(written: str, read: str) -> None:
+    found = parse(f'<HEL.R01><DEV a="1"><DEV.device_name V="{written}"/><DEV.x V="y"/></DEV></HEL.R01>'.encode())
+    assert [device.value("DEV.device_name") for device in found.root.walk("DEV")] == [read]
+    assert found.problems == ("an & or < that XML wants written otherwise, read as such",)
 
 
 @pytest.mark.parametrize(

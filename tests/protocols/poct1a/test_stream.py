@@ -166,6 +166,12 @@ def test_a_comment_before_a_prolog_is_no_part_of_the_document() -> None:
     assert told(split(data)) == told(split(data, [1] * len(data))) == expected
 
 
+def test_a_less_than_sign_in_a_value_ends_nothing() -> None:
+    data = b'<OBS.R01><A V="<5"/><B V=\'<\'/><C V="<a><b>"/></OBS.R01>'
+    expected = [("document", 0, data), ("document", len(data), KPA)]
+    assert told(split(data + KPA)) == told(split(data + KPA, [1] * len(data))) == expected
+
+
 def test_what_a_terminal_writes_before_each_line_is_garbage_and_the_document_behind_it_is_read() -> None:
     prolog, root = KPA.split(b"\r\n")
     lines = (b"[1.0]  Client 1: ", prolog, b"\r\n[1.0]  Client 1: ", root)
