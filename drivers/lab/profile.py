@@ -264,7 +264,7 @@ class AstmOptions(Options):
     doubtful_flags: tuple[str, ...] = ()
     """Flags (R.7) that do so; they stay beside QUES (Sysmex W: low reliability)."""
     flag_component: int = Field(default=0, ge=0)
-    """The component of R.4 with further flags, separated by blanks (DxH: 146!  H ); 0: none."""
+    """The component of R.4 with further flags, each a letter or one doubled (DxH: 146!  H ; Rl is R and l); 0: none."""
     blank_before_range: Literal["never", "seen", "always"] = "never"
     """R.6 is an empty field too many: never; always; seen: in messages where a range stands in R.7."""
     status_in_8: bool = False

@@ -30,6 +30,7 @@ UNIT_PARTS_MAX = 5
 
 _LOINC = re.compile(r"(\d{1,7})-(\d)\Z")
 _WORD = re.compile(r"[^\W_]+")
+_SAME_LETTERS = re.compile(r"(\S)\1*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{200,}={0,2}\Z")
 TEST_MODES = ("T", "D")
 """H.12: training, debugging. Their values are no patient's."""
@@ -198,7 +199,8 @@ def _value(record: Record, code: str, options: AstmOptions) -> tuple[Value, tupl
         exponent = parts[options.exponent - 1]
         found, others = values.scaled(found, exponent), tuple(other for other in others if other != exponent.strip())
     if known is not None and known.kind is Kind.TEXT and found.text is not None:
-        found = Value(Kind.TEXT, f"{found.comparator}{found.text}")
+        written = (part.strip() for part in parts if values.value(part, options.reading) == found)
+        found = Value(Kind.TEXT, next(written, f"{found.comparator}{found.text}"))
     return found, others + repeats + words
 
 
@@ -219,9 +221,13 @@ def _order(parts: tuple[str, ...], options: AstmOptions) -> tuple[int, ...]:
 
 
 def _flags(record: Record, options: AstmOptions) -> tuple[str, ...]:
-    """R.7, and what stands in the component of R.4 that holds flags too ("146!  H ")."""
+    """R.7, and what stands in the component of R.4 that holds flags too ("146!  H ", "11.57  ! Rl ": R and l)."""
     told = values.flags(record, 7, options.flags)
-    more = record.component(4, options.flag_component).split() if options.flag_component else ()
+    more = (
+        [flag[0] for flag in _SAME_LETTERS.finditer(record.component(4, options.flag_component))]
+        if options.flag_component
+        else ()
+    )
     return tuple(dict.fromkeys((*told, *values.translated(more, options.flags))))[: values.FLAGS_MAX]
 
 

@@ -21,6 +21,9 @@ ACC = "H|\\^&|||ACCESS^600138|||||LIS||P|1|20130507152052"
 CENT = "H|\\^&|||ADVCNT_LIS|||||LIS_ID||P|1"
 DCA = "H|\\^&|||DCA VANTAGE^04.04.00.00^S067337|||||||P||20240820151746"
 DCA = "H|\\^&|||DCA VANTAGE^04.04.00.00^S067337|||||||P||20240820151746"
+ALIN = "H|\\^&|||Alinity ci-series^3.6^SCM24912|||||||P|LIS2-A2|20250617123159+0300"
+DXH = "H|\\!~|||DxH 500!01|||||||P|LIS2-A2|20000101120000"
+UWAM = "H|\\^&|||U-WAM^00-22_Build003^A1494^^^^AU501736||||||||LIS2-A2|20260917161725"
 RUBY = "H|\\^&|||40009603A^CDRuby^R5-4H^1.0|||||||P|LIS2-A"
 
 CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
@@ -71,6 +74,32 @@ CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
         {"value": "5.6", "unit": "%", "loinc": "4548-4", "status": "F", "specimen_id": "661", "time": "2024-08-20T15:10:30+00:00", "device": "LAB-1 DCA VANTAGE S067337"}),
     "DCA: HbA1c by IFCC": ("siemens-dca-vantage", DCA, "O|1||661^0091||||||||||||||||||||||F", "R|1|^^^HbA1c|38|mmol/mol||||F|||20240820151030",
         {"value": "38", "unit": "mmol/mol", "loinc": "59261-8"}),
+    "XN: rack, position and id in O.3, as in an order": ("sysmex-xn-l", XN, "O|1|2^1^            SYN-2^B||^^^^WBC||20010807101000|||||N||||||||||||||F", "R|1|^^^^WBC^1|7.80|10*3/uL||N||||||20011116101000",
+        {"specimen_id": "SYN-2", "value": "7.80", "status": "F"}),
+    "XN: neither rack nor position, nor how the id was entered": ("generic", XN, "O|1||^^     12345^|^^^^WBC|||||||N||||||||||||||F", "R|1|^^^^WBC^1|  8.5|10*3/uL||N",
+        {"specimen_id": "12345", "value": "8.5"}),
+    "c 111: two bounds in two repeats": ("roche-cobas-c111", "H|\\^&|||c111^Roche^c111^0.5.4.0509^1^1005|||||host|RSUPL^BATCH|P|1|20051021152259", "O|1||Sample1^^Pos1|^^^111|R||||||N|||||||||||20051021152259|||F",
+        "R|1|^^^687|49.2|U/L|20.0\\30.0|H||F||admin",
+        {"specimen_id": "Sample1", "value": "49.2", "range": "20.0-30.0", "flags": ["H"], "operator": "admin", "device": "LAB-1 c111 1005"}),
+    "AMPLILINK: above its range": ("generic", "H|\\^&|||ALSYN^Roche^AMPLILINK^3.3.5.1002^Roche ASTM+^SYN||||||||1|20111007152336", "O|1|1120011171|111006-0002|^^^ALL|R|20111007113659|||0^ml||A",
+        "R|1|^^^HB2CAP96|> 1.70E+8|IU/mL|20^170000000^TiterRanges|>||V||LIS|20111007124923|20111007150506|CTM1",
+        {"vendor_code": "HB2CAP96", "value": "170000000", "comparator": ">", "unit": "[IU]/mL", "range": "20-170000000", "status": "F", "specimen_id": "1120011171"}),
+    "ARCHITECT: two flags, one of them a word": ("abbott-architect", ARCH, "O|1|SYN-7|SYN-7^A035^3|^^^1103^Cl-C^STANDARD^P|R||||||||||||||||||||F",
+        "R|2|^^^1103^Cl-C^STANDARD^P^18604UN24^05562^^F|109|mmol/L|98 TO 107|EXP^HIGH||R||ADMIN^ADMIN||20250808132646|c402830",
+        {"vendor_code": "1103", "value": "109", "range": "98-107", "flags": ["EXP", "H"]}),
+    "Alinity: low, in words, and the offset of its clock": ("abbott-alinity", ALIN, "O|1|12637|12637^P3137^1^1^9|^^^1840^Direct LDL^STANDARD|R||||||||||||||||||||F",
+        "R|1|^^^1840^Direct LDL^STANDARD^F|2.32|mmol/L|2.59 - 4.11|LOW||R||Admin^Admin||20250617122734|AC06022",
+        {"value": "2.32", "range": "2.59-4.11", "flags": ["L"], "status": "R", "time": "2025-06-17T12:27:34+03:00", "device": "LAB-1 Alinity ci-series SCM24912"}),
+    "DxH 500: to be reviewed, and low": ("beckman-dxh-500", DXH, "O|1|TEST-SAMPLE!|TEST-RUN!OV|!!!CD|||||||||||WB|!!!!||||||||||||||", "R|3|!!!HGB|11.57  ! Rl |g/dL||12 to 16.5|A||||DXH500||20000101115900|01",
+        {"value": "11.57", "flags": ["A", "R", "L", "QUES"], "range": "12-16.5", "operator": "DXH500", "specimen_id": "TEST-SAMPLE", "device": "LAB-1 DxH 500"}),
+    "DxH 500: it corrects its white cells for nothing": ("beckman-dxh-500", DXH, "O|1|TEST-SAMPLE!|TEST-RUN!OV|!!!CD|||||||||||WB|!!!!||||||||||||||", "R|1|!!!WBC|8.52  ! R |x10e3/uL||3.71 to 10.67|A||||DXH500||20000101115900|01",
+        {"value": "8.52", "loinc": "6690-2", "unit": "10*3/uL", "flags": ["A", "R", "QUES"]}),
+    "U-WAM: an error's code is no number": ("sysmex-u-wam", UWAM, "O|1|ZC2609170035||^^^C-Error Code|R||20260917110245||||N|||20260917110245|*||||||||||F",
+        "R|27|^^^C-Error Code^A^1^S^  0009^01|0000^RAW|||N||||^^device||20260917105802|UC-3500",
+        {"kind": "text", "value": "0000", "notes": ["RAW"]}),
+    "Dimension Vista: cancelled, with a dash for a range": ("generic", "H|\\^&|||serial HOST|||||||P|DB 100102|20111013101146|", "O|1|9905700111||^^^1802^2202^RF|R||||||N|||20111012091129|S^|^^^^||1|2|||20111013101146|||F||||||",
+        "R|2|^^^1802^2202^RF|||-|||F||Siemens|20111013101146|20111013101145|VistaDim1|",
+        {"vendor_code": "1802", "value": None, "status": "X", "flags": ["NAV"], "range": "", "operator": "Siemens", "specimen_id": "9905700111"}),
     "Ruby: a doubted value without a digit before its point": ("abbott-cell-dyn-ruby", RUBY, "O|1|26804103|8958|^^^CBC^1^1|||||||||||Patient^||||||||||F", "R|5|^^^CBC^^^EOS|.4841|||||W||Guest|20231005081747||  71114BG",
         {"vendor_code": "EOS", "value": "0.4841", "status": "R", "flags": ["QUES"], "operator": "Guest"}),
 }  # fmt: skip
