@@ -21,7 +21,7 @@ from gateway.deliver.messages.fhir_types import Observation as Resource
 from gateway.deliver.messages.fhir_values import Value, interpretation, moment, query, ranges, reason, text, value
 from gateway.deliver.messages.hl7 import shifted
 from gateway.deliver.messages.instance import instances
-from gateway.deliver.messages.values import METHODS, absent
+from gateway.deliver.messages.values import METHODS, absent, clock_note
 from gateway.model import Category, Entry, Method, Observation, Place, Report, Validity
 from gateway.settings.fhir import FhirMessageSettings
 
@@ -240,9 +240,8 @@ class Writer:
     def _of_report(self, report: Report) -> tuple[Annotation, ...]:
         """The device's remarks on the whole report, and how far its clock is off."""
         found = [text(note) for note in report.notes] if self._settings.notes else []
-        offset = report.clock_offset_s
-        if offset is not None and abs(offset) > self._settings.clock_note_s:
-            found.append(f"device clock minus gateway clock: {offset:+.0f} s")
+        if clock := clock_note(report, self._settings.clock_note_s):
+            found.append(clock)
         return tuple(Annotation(text=note) for note in found if note is not None)
 
     def _note(self, members: list[Observation]) -> tuple[Annotation, ...]:

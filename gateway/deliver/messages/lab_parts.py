@@ -9,7 +9,7 @@ from gateway.deliver.messages import LATE
 from gateway.deliver.messages.hl7 import Head, Stamp, gateway_ei, given_subject, hd, private_system
 from gateway.deliver.messages.lab_rows import Rows
 from gateway.deliver.messages.lots import in_words
-from gateway.deliver.messages.values import absent, converted
+from gateway.deliver.messages.values import absent, clock_note, converted
 from gateway.model import Category, Entry, Gateway, Kind, Observation, Report, Specimen, Subject, Validity
 from gateway.settings.lab import ResultSettings
 from protocols.hl7v2.message import escape, field, segment
@@ -114,9 +114,8 @@ class Parts:
         notes = [note for note in report.notes if note] if self._settings.notes else []
         if self._settings.notes and not self._rows.materials:
             notes += in_words(report.materials, notes)
-        offset = report.clock_offset_s
-        if offset is not None and abs(offset) > self._settings.clock_note_s:
-            notes.append(f"device clock minus gateway clock: {offset:+.0f} s")
+        if clock := clock_note(report, self._settings.clock_note_s):
+            notes.append(clock)
         if entry.late:
             notes.append(LATE)
         return [segment("NTE", str(number), "L", escape(note)) for number, note in enumerate([*notes, *more], 1)]

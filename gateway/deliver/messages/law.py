@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.deliver.destination import Outgoing
-from gateway.deliver.messages import Renderer
+from gateway.deliver.messages import Renderer, UnsuitedError
 from gateway.deliver.messages.hl7 import Head, private_system, stamps
 from gateway.deliver.messages.lab_parts import Parts, mode, status
 from gateway.deliver.messages.lab_rows import Rows
@@ -56,6 +56,8 @@ class _Writer:
     def __call__(self, entry: Entry, subject: Subject | None) -> Outgoing:
         """The message for one journal row: one specimen with one order."""
         report, observations = entry.report, self._parts.observations(entry.report)
+        if report.category not in (Category.LAB, Category.QC):
+            raise UnsuitedError(f"a report of category {report.category.value}; LAB-29 carries results of specimens (lab, qc)")
         processing = mode(report, self._settings.qc_processing_id)
         lines = [self._head.msh(entry, processing, "OUL^R22^OUL_R22"), self._who(report, subject)]
         lines += self._specimen(report)

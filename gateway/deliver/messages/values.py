@@ -126,3 +126,13 @@ def analyte_loinc(observation: Observation, report: Report, *, inferred: bool) -
     specimen = report.specimen.type if report.specimen else ""
     found = terms.analyte(report.device.maker, observation.vendor_code, observation.unit, specimen=specimen, inferred=True)
     return found.loinc.code if found else None
+
+
+def clock_note(report: Report, limit_s: float) -> str:
+    """How far the device's clock is off, and which zone it shows, as its times travel unchanged; nothing within `limit_s`."""
+    offset = report.clock_offset_s
+    if offset is None or abs(offset) <= limit_s:
+        return ""
+    shown = report.device_time
+    zone = f", its zone {shown:%z}" if shown is not None and shown.tzinfo is not None else ""
+    return f"device clock minus gateway clock: {offset:+.0f} s{zone}"

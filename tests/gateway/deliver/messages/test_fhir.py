@@ -373,7 +373,7 @@ def test_a_bedside_time_is_the_gateways(oximeter: Any, subject: Subject, gateway
     at = datetime(2026, 11, 21, 13, 1, 30, tzinfo=timezone(timedelta(hours=1)))
     found = one(oximeter, subject, gateway, numeric(time=at))
     assert found["effectiveDateTime"] == "2026-11-21T12:58:30.000+01:00"
-    assert {"text": "device clock minus gateway clock: +180 s"} in found["note"]
+    assert {"text": "device clock minus gateway clock: +180 s, its zone +0100"} in found["note"]
     uncorrected = one(oximeter, subject, gateway, numeric(), FhirMessageSettings(correct_times=False))
     assert uncorrected["effectiveDateTime"] == "2026-11-21T13:03:00.000+01:00"
 

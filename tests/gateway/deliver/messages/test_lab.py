@@ -189,7 +189,7 @@ def test_obr_7_is_the_time_of_collection_else_of_the_result(render: Callable[...
 
 def test_a_clock_that_is_far_off_is_told_and_its_times_stay(render: Callable[..., Message], analyzer: MakeEntry) -> None:
     message = render(analyzer(clock_offset_s=-3600.0))
-    assert message.every("NTE")[0].text(3) == "device clock minus gateway clock: -3600 s"
+    assert message.every("NTE")[0].text(3) == "device clock minus gateway clock: -3600 s, its zone +0100"
     assert message.text("OBX", 14) == "20261121120010.000+0000"
     assert len(render(analyzer(clock_offset_s=-3600.0), clock_note_s=7200).every("NTE")) == 1
 

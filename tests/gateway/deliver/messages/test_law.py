@@ -11,7 +11,7 @@ import pytest
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
-from gateway.deliver.messages import law
+from gateway.deliver.messages import UnsuitedError, law
 from gateway.model import (
     Category,
     DeviceIdentity,
@@ -123,6 +123,14 @@ def test_a_control_has_its_lot_behind_its_container_and_no_patient(
         "INV|2049001^^99SYSMEX|OK^^HL70383|MR^^HL70384|||||||||20271030||||256616",
         "",
     ]
+
+
+@pytest.mark.parametrize("category", [Category.VITALS, Category.EVENTS, Category.WAVEFORMS])
+def test_what_is_of_no_specimen_has_no_place_in_it(
+    render: Callable[..., Message], analyzer: MakeEntry, category: Category
+) -> None:
+    with pytest.raises(UnsuitedError, match=f"category {category.value}; LAB-29 carries results of specimens"):
+        render(analyzer(category=category))
 
 
 def test_a_control_of_which_nothing_is_said_is_named_by_its_id(render: Callable[..., Message], analyzer: MakeEntry) -> None:
@@ -339,5 +347,5 @@ def test_a_patient_who_is_not_known_is_left_out_or_said_to_be(render: Callable[.
 
 def test_its_times_stay_the_devices_and_a_clock_that_is_off_is_told(render: Callable[..., Message], analyzer: MakeEntry) -> None:
     message = render(analyzer(clock_offset_s=-3600.0, received_at=datetime(2026, 11, 21, 12, 0, tzinfo=UTC)))
-    assert message.text("NTE", 3) == "device clock minus gateway clock: -3600 s"
+    assert message.text("NTE", 3) == "device clock minus gateway clock: -3600 s, its zone +0100"
     assert names(message).index("NTE") < names(message).index("OBX")
