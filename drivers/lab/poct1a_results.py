@@ -23,8 +23,13 @@ _REFUSED = {"D": "discarded", "R": "rejected", "X": "cancelled"}
 """OBS.status_cd of a result that counts no more."""
 _UNCONFIRMED = "U"
 _NO_FLAGS = ("", "null")
-_DIGITS = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?=\Z|[.+Z-])")
-_OFFSET = re.compile(r" +(?=[+-]\d\d:?\d\d\Z)")
+_DIGITS = re.compile(r"(\d{4})(\d\d)(\d\d)T?(\d\d)(\d\d)(\d\d)?(?=\Z|[.+Z -])", re.ASCII)
+_MOMENT = re.compile(
+    r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)[T ] *(\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d{1,9}))?)?"
+    r" *(?:(Z|UTC|GMT)|([+-])(\d\d?):?(\d\d)?)?\Z",
+    re.ASCII,
+)
+"""ISO 8601, the year first; some firmware writes no leading zeros, or slashes. With the day first it could be another day."""
 _TEMPERATURE = re.compile(r"\d{2,3}(?:\.\d+)?\Z")
 _LIMITS = re.compile(r"[\[\]]\s*([^;\[\]]*?)\s*;\s*([^;\[\]]*?)\s*[\[\]]\Z")
 _YEAR_MIN = 1900
@@ -32,12 +37,18 @@ _YEAR_MIN = 1900
 
 def moment(text: str, localise: Callable[[datetime], datetime]) -> datetime | None:
     """An ISO 8601 moment, aware: without an offset it is in the device's zone. None for a day alone and for what is none."""
-    text = _OFFSET.sub("", text.strip())
-    text = _DIGITS.sub(lambda parts: "{}-{}-{}T{}:{}:{}".format(*(part or "00" for part in parts.groups())), text, count=1)
-    if "T" not in text and " " not in text:
+    text = _DIGITS.sub(
+        lambda parts: "{}-{}-{}T{}:{}:{}".format(*(part or "00" for part in parts.groups())), text.strip(), count=1
+    )
+    match = _MOMENT.match(text)
+    if match is None:
         return None
+    year, month, day, hour, minute, second, fraction, utc, sign, hours, minutes = match.groups("0")
+    zone = "+00:00" if utc != "0" else f"{sign}{hours:0>2}:{minutes:0>2}" if sign != "0" else ""
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(
+            f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minute:0>2}:{second:0>2}.{fraction:0<6.6}{zone}"
+        )
     except ValueError:
         return None
     if found.year < _YEAR_MIN:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.lab.poct1a import DRIVER
+from drivers.lab.poct1a_results import moment
 from gateway.driver import Context
 from gateway.model import Category, DeviceIdentity, Kind, Material, Method, Report, Validity
 from protocols.sansio import Message
@@ -125,6 +126,34 @@ def test_times_without_an_offset_are_in_the_devices_zone_and_its_clock_is_measur
 def test_what_an_observation_says(obs: str, expected: dict[str, Any]) -> None:
     (report,) = reports(document(service(f'<OBS.observation_id V="XYZ"/>{obs}')))
     assert {name: getattr(report.observations[0], name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-21T08:00:00.25-05:00", "2026-11-21T08:00:00.250000-05:00"),
+        ("2026-11-21T08:00:00.1234567+05:30", "2026-11-21T08:00:00.123456+05:30"),
+        ("2026-11-21T08:00:00-0500", "2026-11-21T08:00:00-05:00"),
+        ("2026-11-21T08:00:00-05", "2026-11-21T08:00:00-05:00"),
+        ("2026-11-21T08:00:00-5:00", "2026-11-21T08:00:00-05:00"),
+        ("2026-11-21T08:00:00 +0100", "2026-11-21T08:00:00+01:00"),
+        ("2026-11-21T08:00:00 GMT", "2026-11-21T08:00:00+00:00"),
+        ("2026-1-5T8:5:9Z", "2026-01-05T08:05:09+00:00"),
+        ("2026/11/21 08:00:00", "2026-11-21T08:00:00+01:00"),
+        ("2026-11-21T08:00", "2026-11-21T08:00:00+01:00"),
+        ("20261121T080000", "2026-11-21T08:00:00+01:00"),
+        ("20261121080000-0500", "2026-11-21T08:00:00-05:00"),
+        ("202611210800", "2026-11-21T08:00:00+01:00"),
+        ("03.02.2026 08:00:00", None),  # February or March
+        ("2026-11-21", None),
+        ("2026-02-30T08:00:00", None),
+        ("0001-01-01T00:00:00", None),
+        ("", None),
+    ],
+)
+def test_a_moment_has_its_offset_or_the_devices_zone(text: str, expected: str | None) -> None:
+    found = moment(text, lambda at: at.replace(tzinfo=BERLIN))
+    assert (found and found.isoformat()) == expected
 
 
 @pytest.mark.parametrize(
