@@ -27,6 +27,8 @@ _Content: TypeAlias = tuple[str, str, tuple[Field, ...], tuple[Object, ...]]
 
 RESPONSE_S: Final = 30.0
 """How long a device may take to answer what we asked before we go on: eight seconds of silence were seen in a healthy one."""
+EOT_S: Final = 3.0
+"""How long we wait for an answer to our EOT: some devices give none, as we give none to theirs (Nova's hosts go on at once)."""
 RESPONSE_MAX_S: Final = 300.0
 """What we grant at most where the device asks for more itself (DCP.application_timeout: 60, 100 and 120 seconds were seen)."""
 CONTROL_ID_MAX: Final = 64
@@ -97,7 +99,7 @@ class Host:
         """When an answer of the device is overdue, something waits to be said, or the device was silent for long."""
         if self._told or self._due:
             return self._now
-        times = [self._asked_at + self._response_s] if self._busy else []
+        times = [self._asked_at + self._patience_s] if self._busy else []
         if self._profile.idle_s and self._hello is not NOTHING:
             times.append(self._heard + self._profile.idle_s)
         return min(times, default=None)
@@ -108,7 +110,7 @@ class Host:
         if self._question:
             self._escape(self._question)
             self._question = ""
-        if self._busy and now >= self._asked_at + self._response_s:
+        if self._busy and now >= self._asked_at + self._patience_s:
             self._overdue()
         elif self._profile.idle_s and self._hello is not NOTHING and now >= self._heard + self._profile.idle_s:
             self._heard = now
@@ -185,6 +187,10 @@ class Host:
     @property
     def _busy(self) -> bool:
         return self._ours is not None or bool(self._topic)
+
+    @property
+    def _patience_s(self) -> float:
+        return EOT_S if self._ours is not None and self._ours.saying.type == "EOT.R01" else self._response_s
 
     @property
     def _due(self) -> bool:
@@ -298,10 +304,12 @@ class Host:
         """No answer in time. A list whose every page was acknowledged is taken, also when its EOT was not."""
         ours, topic = self._ours, self._topic
         self._ours, self._topic = None, ""
+        if ours is not None and ours.saying.type == "EOT.R01":
+            self._taken(ours)
+            return
         self._told.append(Note(f"no answer to {ours.saying.label if ours else 'topic'}"))
         if ours is not None and ours.mail is not None:
-            done = ours.saying.type == "EOT.R01"
-            self._told.append(Sent(ours.mail.token) if done else Unsent(ours.mail.token, "no answer"))
+            self._told.append(Unsent(ours.mail.token, "no answer"))
         elif topic and self._results:
             self._todo.appendleft(host_talk.request(topic))  # one result a question: i-STAT's hosts ask for each
 

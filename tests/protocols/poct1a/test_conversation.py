@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.poct1a.conversation import ConversationProfile, Host
+from protocols.poct1a.conversation import EOT_S, ConversationProfile, Host
 from protocols.poct1a.message import Poct1aMessage, parse
 from protocols.poct1a.stream import Document, Splitter
 from protocols.sansio import BadFrame, Message, Note, Overhearing, Sending, Sent, Unsent
@@ -333,8 +333,10 @@ class TestLists:
         talk.hears()
         talk.hears(ack(talk.last_id))
         talk.hears(ack(talk.last_id))
-        assert talk.waits(30.0) == ["DTV.R01 START_CONTINUOUS"]
+        assert talk.host.deadline() == EOT_S
+        assert talk.waits(EOT_S) == ["DTV.R01 START_CONTINUOUS"]
         assert Sent(token) in talk.events
+        assert talk.notes == []
 
     def test_a_page_that_is_not_answered_is_given_up_after_the_devices_own_timeout(self) -> None:
         talk = Talk()
