@@ -26,9 +26,9 @@ _CODES = {name: bytes([code]) for code, name in enumerate(_NAMES)} | {b"TAB": b"
 _NAME = b"|".join(sorted(_CODES, reverse=True))
 _SPELLED = re.compile(rb"<(%b)>|\[(%b)\]|\{(%b)\}|\xe2\x90([\x80-\x9f])" % (_NAME, _NAME, _NAME), re.IGNORECASE)
 """<STX>, [STX], {STX}, or the picture U+2402."""
-_ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|([rnt\\]))")
-_IS_ESCAPED = re.compile(rb"\\x0[25]")
-r"""A program's text: \x02, in which a backslash stands twice."""
+_ESCAPED = re.compile(rb"\\(?:(?:x|u00)([0-9A-Fa-f]{2})|(0[0-7]{2})|([rnt\\]))")
+_IS_ESCAPED = re.compile(rb"\\(?:x|u00|0)0[25]")
+r"""A program's text, or a JSON log's: \x02, \u0002 or \002, in which a backslash stands twice."""
 _ESCAPES = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
 _LAYOUT = re.compile(rb"[ \t]*[\r\n]+[ \t]*")
 _PAIR = re.compile(rb"(?:0x)?([0-9A-Fa-f]{2})", re.IGNORECASE)
@@ -36,6 +36,7 @@ _OFFSET = re.compile(rb"\s*0{4,16}(?::|h)?\s")
 _DUMP_LINE = re.compile(rb"\s*[0-9A-Fa-f]{4,16}(:|h)?\s+")
 _HEX_ONLY = re.compile(rb"(?:(?:0x)?[0-9A-Fa-f]{2}[\s,;:\-]*)*\Z", re.IGNORECASE)
 _NUMBERED = re.compile(rb"[0-7]([A-Z])[|]")
+_CONTINUED = re.compile(rb"[0-7]")
 _DIGITS = re.compile(rb"[0-9A-Fa-f]{2}")
 _BOM = b"\xef\xbb\xbf"
 _LOOKED_AT = 4096
@@ -104,23 +105,40 @@ def _code(found: re.Match[bytes]) -> bytes:
 
 
 def _escape(found: re.Match[bytes]) -> bytes:
-    return _ESCAPES[found[2]] if found[1] is None else bytes.fromhex(found[1].decode())
+    digits, octal, letter = found.groups()
+    if letter is not None:
+        return _ESCAPES[letter]
+    return bytes([int(digits, 16) if octal is None else int(octal, 8)])
 
 
 def _from_lines(data: bytes) -> bytes:
-    """ASTM frames whose control characters a log has swallowed: a line a frame, its checksum on the next.
+    """ASTM frames whose control characters a log has swallowed: a line a frame, its checksum on the next or at its own end.
 
-    What the codec makes of the checksum tells whether the line is still what was sent.
+    The checksum tells which character ended the frame; where none fits, the codec is left to say so. ETB in the midst of a record
+    leaves no line end behind it, so that the checksum stands at the text's end and what follows is no record's beginning.
     """
     out = bytearray()
     lines = [line.strip() for line in data.removeprefix(_BOM).splitlines() if line.strip()]
+    glued = all(_frame(line[:-2], line[-2:]) for line in lines if _NUMBERED.match(line))
+    cut = False
     for line, after in zip(lines, [*lines[1:], b""], strict=True):
         found = _NUMBERED.match(line)
-        if found is None:
+        if found is None and not (cut and _CONTINUED.match(line)):
             continue
-        out += (b"\x05" if found[1] == b"H" else b"") + b"\x02" + line + b"\r\x03"
-        out += (after if _DIGITS.fullmatch(after) else b"") + b"\r\n" + (b"\x04" if found[1] == b"L" else b"")
+        cut = not _NUMBERED.match(after) and _frame(line[:-2], line[-2:], (b"\x17",)) != b""
+        at_end = _frame(line[:-2], line[-2:]) if glued or cut else b""
+        out += b"\x05" if found is not None and found[1] == b"H" else b""
+        out += at_end or _frame(line, after) or b"\x02%b\r\x03%b\r\n" % (line, after if _DIGITS.fullmatch(after) else b"")
+        out += b"\x04" if found is not None and found[1] == b"L" else b""
     return bytes(out)
+
+
+def _frame(text: bytes, checksum: bytes, ends: tuple[bytes, ...] = (b"\r\x03", b"\r\x17", b"\x17")) -> bytes:
+    """The frame of a text whose checksum is this, by the one of `ends` that it fits; b"" where it fits none."""
+    if not text or not _DIGITS.fullmatch(checksum):
+        return b""
+    fitting = (end for end in ends if sum(text + end) % 256 == int(checksum, 16))
+    return next((b"\x02%b%b%b\r\n" % (text, end, checksum) for end in fitting), b"")
 
 
 def _from_hex(name: str, data: bytes) -> bytes:

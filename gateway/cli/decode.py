@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +19,7 @@ from gateway.acquire.flow import Flow
 from gateway.acquire.written import Written, hint, unwritten
 from gateway.cli.show import moment, new_app, read_bytes, say
 from gateway.deliver.messages import Renderer, UnsuitedError
-from gateway.driver import Driver
+from gateway.driver import Driver, Options
 from gateway.errors import ConfigError
 from gateway.model import DeviceIdentity, Entry, Gateway, Report
 from gateway.readings import readings
@@ -70,7 +71,7 @@ def decode(
     start, zone, write = moment(at), _zone(timezone), _decided(_writer(form), data_folder)
     data = read_bytes(file, recording.SIZE_MAX)
     flows = recording.read(None if str(file) == "-" else file, unwritten(str(file), data, written))
-    understood = 0
+    understood, misfits = 0, 0
     for flow in flows:
         identity = DeviceIdentity(id=declaration.id, maker=declaration.maker)
         context = declaration.context(identity, options, wall=lambda _: offline.EPOCH, timezone=zone, profile=chosen)
@@ -83,11 +84,21 @@ def decode(
                 count += 1
                 write(item, known)
         understood += count + faults.silent
+        misfits += faults.bad["checksum"]
         _tell(flow, len(flows) > 1, count, faults)
     if not understood:
-        told = (hint(data) if written is Written.RAW else "") or "is it the right driver?"
+        told = (hint(data) if written is Written.RAW else "") or _edited(misfits, options) or "is it the right driver?"
         say(f"nothing was understood as {driver}{f' with profile {chosen}' if chosen else ''}; {told}")
         raise typer.Exit(NOTHING_UNDERSTOOD)
+
+
+def _edited(misfits: int, options: Options) -> str:
+    """What to do about checksums that do not fit: somebody may have changed the text, to make it anonymous."""
+    if not misfits or not hasattr(getattr(options, "link", None), "checksum"):
+        return ""
+    return (
+        f"checksums that do not fit: {misfits}; if the text was changed since, --option link.checksum=none reads it all the same"
+    )
 
 
 def _tell(flow: Flow, several: bool, count: int, faults: offline.Faults) -> None:
@@ -174,13 +185,30 @@ def _default_profile(declaration: Driver[Any, Any]) -> str:
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:
+    """The table that the pairs say; a key with points is one of a table in it: `link.checksum=none`."""
     table: dict[str, Any] = {}
     for pair in pairs:
-        key, equals, value = pair.partition("=")
+        name, equals, value = pair.partition("=")
         if not equals:
             raise ConfigError(f"--option {pair!r}: expected KEY=VALUE")
-        table[key] = value
+        *tables, key = name.split(".")
+        within = table
+        for one in tables:
+            within = within.setdefault(one, {})
+            if not isinstance(within, dict):
+                raise ConfigError(f"--option {pair!r}: {one} was given a value before, and can be no table")
+        within[key] = _value(pair, value)
     return table
+
+
+def _value(pair: str, text: str) -> Any:
+    """A value as it stands, but a list or a table as TOML has them: `specimen_id=["O.4.1"]`."""
+    if text[:1] not in ("[", "{"):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"--option {pair!r}: {error}") from None
 
 
 def _zone(name: str) -> ZoneInfo:

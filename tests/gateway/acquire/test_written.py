@@ -24,6 +24,8 @@ NAMES = {
     "brackets, small": b"[enq][stx]1H|\\^&|||X[cr]L|1[cr][etx]06[cr][lf][eot]",
     "braces": b"{ENQ}{STX}1H|\\^&|||X{CR}L|1{CR}{ETX}06{CR}{LF}{EOT}",
     "a program's text": b"\\x05\\x021H|\\\\^&|||X\\rL|1\\r\\x0306\\r\\n\\x04",
+    "a JSON log's text": b"\\u0005\\u00021H|\\\\^&|||X\\rL|1\\r\\u000306\\r\\n\\u0004",
+    "octal digits": b"\\005\\0021H|\\\\^&|||X\\rL|1\\r\\00306\\r\\n\\004",
     "pictures": "␅␂1H|\\^&|||X␍L|1␍␃06␍␊␄".encode(),
     "line ends as they are": b"<ENQ><STX>1H|\\^&|||X\rL|1\r<ETX>06\r\n<EOT>",
 }
@@ -70,6 +72,30 @@ def test_a_line_is_a_frame_and_the_next_its_checksum(text: bytes) -> None:
 
 def test_a_line_without_a_checksum_is_a_frame_without_one() -> None:
     assert unwritten("ticket", b"1H|\\^&\n2L|1\n", Written.LINES) == b"\x05\x021H|\\^&\r\x03\r\n\x022L|1\r\x03\r\n\x04"
+
+
+CUT = b"4O|1||^^  866426^M|^^^^EO%D3\n5\\^^^^BASO%|||||||N\n15\n6L|1|N\n09\n"
+"""A record that ETB parts: 4O|…EO% and ETB sum up to 0xD3, what follows with CR and ETX to 0x15."""
+
+
+def test_a_checksum_at_a_lines_end_says_that_etb_cut_the_record_there() -> None:
+    frames = b"\x024O|1||^^  866426^M|^^^^EO%\x17D3\r\n\x025\\^^^^BASO%|||||||N\r\x0315\r\n\x026L|1|N\r\x0309\r\n\x04"
+    assert unwritten("ticket", CUT, Written.LINES) == frames
+
+
+def test_digits_at_a_lines_end_that_are_no_checksum_are_text() -> None:
+    text = CUT.replace(b"%D3", b"%98")
+    assert b"^^^^EO%98\r\x03\r\n\x026L" in unwritten("ticket", text, Written.LINES)
+
+
+def test_a_log_may_have_every_checksum_at_its_lines_end() -> None:
+    text = b"1H|\\^&|||XN53097\n4C|1||2C\n5L|1|N08\n"
+    frames = b"\x021H|\\^&|||XN530\r\x0397\r\n\x024C|1||\r\x032C\r\n\x025L|1|N\r\x0308\r\n"
+    assert unwritten("ticket", text, Written.LINES) == b"\x05" + frames + b"\x04"
+
+
+def test_a_record_that_ends_with_etb_is_told_by_its_checksum() -> None:
+    assert unwritten("ticket", b"2P|1||\n4B\n", Written.LINES) == b"\x022P|1||\r\x174B\r\n"
 
 
 @pytest.mark.parametrize("text", [b"05 02 3", b"05 zz", b"05 02\nhello"], ids=["half a byte", "no digits", "a word"])

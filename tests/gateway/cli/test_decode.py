@@ -114,6 +114,9 @@ def test_nothing_understood_is_exit_3_and_says_so(wardlink: Wardlink, data: byte
         (["--driver", "astm", "--profile", "sysmex", "x"], "profile 'sysmex': expected one of "),
         (["--driver", "nonin", "--option", "format=3", "x"], "options of driver nonin: format: got '3'"),
         (["--driver", "nonin", "--option", "format", "x"], "--option 'format': expected KEY=VALUE"),
+        (["--driver", "astm", "--option", "link.checksums=none", "x"], "options of driver astm: link.checksums: no such option"),
+        (["--driver", "astm", "--option", "link=x", "--option", "link.checksum=none", "x"], "--option 'link.checksum=none': link was given a value before"),
+        (["--driver", "astm", "--option", "code=[4", "x"], "--option 'code=[4': "),
         (["--driver", "nonin", "--timezone", "Berlin", "x"], "--timezone 'Berlin': expected an IANA name, such as Europe/Berlin"),
         (["--driver", "nonin", "--at", "8:00", "x"], "'8:00': expected ISO 8601 with an offset"),
         (["--driver", "nonin", "/no/such/file"], "/no/such/file: cannot be read: No such file or directory"),
@@ -124,6 +127,24 @@ def test_a_wrong_call_is_told_what_was_expected(wardlink: Wardlink, words: list[
     result = wardlink("decode", *words)
     assert result.code == 2
     assert result.err.startswith(f"wardlink: {said}")
+
+
+EDITED = b"\x05\x021H|\\^&|||X\rO|1||SYN-1\rR|1|^^^K|4.1|mmol/L\rL|1|N\r\x0300\r\n\x04"
+"""A session whose checksum is of another text: somebody made it anonymous."""
+
+
+def test_an_edited_recording_is_refused_and_says_how_to_read_it_all_the_same(wardlink: Wardlink) -> None:
+    refused = wardlink("decode", "--driver", "astm", "-", stdin=EDITED)
+    assert refused.code == 3
+    assert "checksums that do not fit: 1; if the text was changed since, --option link.checksum=none reads it" in refused.err
+    read = wardlink("decode", "--driver", "astm", "--option", "link.checksum=none", "-", stdin=EDITED)
+    assert [(one["vendor_code"], one["value"], one["specimen_id"]) for one in read.lines] == [("K", "4.1", "SYN-1")]
+
+
+def test_an_option_that_is_a_list_is_written_as_toml_has_it(wardlink: Wardlink) -> None:
+    option = ["--option", "link.checksum=none", "--option", 'specimen_id=["O.3.1"]']
+    (read,) = wardlink("decode", "--driver", "astm", *option, "-", stdin=EDITED).lines
+    assert read["specimen_id"] is None
 
 
 def test_a_trace_gives_its_own_times_and_only_what_the_device_sent(wardlink: Wardlink, tmp_path: Path) -> None:
