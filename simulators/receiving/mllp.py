@@ -130,10 +130,10 @@ def _said(behaviour: Behaviour, code: Code, *, late: bool) -> str:
 
 
 def _device(message: Message | None) -> str:
-    """The device a message is about: the first OBX-18, else the sending application."""
+    """The device a message is about: the first OBX-18 (its last repetition: LAW says the model first), else the sender."""
     if message is None:
         return ""
-    named = (obx.text(18) for obx in message.every("OBX"))
+    named = (obx.text(18, 1, max(1, len(obx.repeats(18)))) for obx in message.every("OBX"))
     return next((name for name in named if name), message.text("MSH", 3))
 
 

@@ -74,7 +74,9 @@ class _Writer:
         about = _about(report, person, equipment)
         known = about if person is not None else None
         order = ordered(report, known, examined, self._settings, (self._system, vendor)) if lab else Ordered()
-        return Context(entry, equipment, person, about, self._system, vendor, examined, order, Lots(report, self._system))
+        return Context(
+            entry, equipment, person, about, self._system, vendor, examined, order, Lots(report, self._system), subject
+        )
 
     def _device(self, report: Report, vendor: str) -> Equipment:
         key = report.device.id, report.category

@@ -21,8 +21,8 @@ from gateway.deliver.messages.fhir_types import Observation as Resource
 from gateway.deliver.messages.fhir_values import Value, interpretation, moment, query, ranges, reason, text, value
 from gateway.deliver.messages.hl7 import shifted
 from gateway.deliver.messages.instance import instances
-from gateway.deliver.messages.values import METHODS, absent, clock_note
-from gateway.model import Category, Entry, Method, Observation, Place, Report, Validity
+from gateway.deliver.messages.values import METHODS, absent, clock_note, patient_note
+from gateway.model import Category, Entry, Method, Observation, Place, Report, Subject, Validity
 from gateway.settings.fhir import FhirMessageSettings
 
 LABS: Final = (Category.LAB, Category.QC)
@@ -51,6 +51,8 @@ class Context(NamedTuple):
     specimen: Reference | None
     order: Ordered
     lots: Lots
+    patient: Subject | None
+    """Whom the device is associated with."""
 
     @property
     def report(self) -> Report:
@@ -240,6 +242,8 @@ class Writer:
     def _of_report(self, report: Report) -> tuple[Annotation, ...]:
         """The device's remarks on the whole report, and how far its clock is off."""
         found = [text(note) for note in report.notes] if self._settings.notes else []
+        if self._lab and (another := patient_note(report, self._context.patient)):
+            found.append(another)
         if clock := clock_note(report, self._settings.clock_note_s):
             found.append(clock)
         return tuple(Annotation(text=note) for note in found if note is not None)

@@ -32,7 +32,7 @@ class _Writer:
         """The message for one journal row."""
         report, observations = entry.report, self._parts.observations(entry.report)
         lines = [self._head.msh(entry, mode(report, self._settings.qc_processing_id)), self._who(report, subject)]
-        lines += self._order(entry, observations)
+        lines += self._order(entry, subject, observations)
         lines += self._rows.results(entry, observations)
         lines.append(self._spm(report))
         return self._head.outgoing(entry, lines)
@@ -43,11 +43,11 @@ class _Writer:
             return known
         return self._parts.nobody(report)
 
-    def _order(self, entry: Entry, observations: Sequence[Observation]) -> list[str]:
+    def _order(self, entry: Entry, subject: Subject | None, observations: Sequence[Observation]) -> list[str]:
         placer, filler = self._parts.placer(entry.report), self._parts.filler(entry, self._settings.filler)
         orc = [segment("ORC", "RE", placer, filler)] if self._settings.orc else []
         obr = self._parts.obr(placer, filler, entry.report, observations, collected_only=self._settings.collected_only)
-        return [*orc, obr, *self._parts.remarks(entry)]
+        return [*orc, obr, *self._parts.remarks(entry, subject)]
 
     def _spm(self, report: Report) -> str:
         wanted = self._settings.specimen and (report.specimen is not None or report.category is Category.QC)

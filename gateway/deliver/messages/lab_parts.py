@@ -9,7 +9,7 @@ from gateway.deliver.messages import LATE
 from gateway.deliver.messages.hl7 import Head, Stamp, gateway_ei, given_subject, hd, private_system
 from gateway.deliver.messages.lab_rows import Rows
 from gateway.deliver.messages.lots import in_words
-from gateway.deliver.messages.values import absent, clock_note, converted
+from gateway.deliver.messages.values import absent, clock_note, converted, patient_note
 from gateway.model import Category, Entry, Gateway, Kind, Observation, Report, Specimen, Subject, Validity
 from gateway.settings.lab import ResultSettings
 from protocols.hl7v2.message import escape, field, segment
@@ -108,12 +108,14 @@ class Parts:
         times = [observation.time for observation in observations if observation.time is not None]
         return self._stamp(min(times, default=report.device_time or report.received_at))
 
-    def remarks(self, entry: Entry, more: Sequence[str] = ()) -> list[str]:
-        """NTE under OBR: the device's remarks, how far its clock is off, as its times travel unchanged, and that it is late."""
+    def remarks(self, entry: Entry, subject: Subject | None, more: Sequence[str] = ()) -> list[str]:
+        """NTE under OBR: the device's remarks, another patient that it named, how far its clock is off, and that it is late."""
         report = entry.report
         notes = [note for note in report.notes if note] if self._settings.notes else []
         if self._settings.notes and not self._rows.materials:
             notes += in_words(report.materials, notes)
+        if another := patient_note(report, subject):
+            notes.append(another)
         if clock := clock_note(report, self._settings.clock_note_s):
             notes.append(clock)
         if entry.late:

@@ -62,7 +62,7 @@ class _Writer:
         lines = [self._head.msh(entry, processing, "OUL^R22^OUL_R22"), self._who(report, subject)]
         lines += self._specimen(report)
         for number, group in enumerate(self._groups(observations), 1):
-            lines += self._order(entry, group, number)
+            lines += self._order(entry, subject, group, number)
             lines += self._rows.results(entry, group)
         return self._head.outgoing(entry, lines)
 
@@ -99,7 +99,7 @@ class _Writer:
         named = [one for one in report.materials if one.kind == _CONTROL]
         return [self._inv(one, report) for one in named or [Material(name=specimen.id or specimen.instrument_id, kind=_CONTROL)]]
 
-    def _order(self, entry: Entry, observations: Sequence[Observation], number: int) -> list[str]:
+    def _order(self, entry: Entry, subject: Subject | None, observations: Sequence[Observation], number: int) -> list[str]:
         """OBR, then ORC: OK for an order that is known, SC for none; then remarks, in the first one, and priority."""
         report = entry.report
         placer = self._parts.placer(report)
@@ -109,7 +109,7 @@ class _Writer:
         else:
             obr = segment("OBR", str(number), placer or NULL, "", self._parts.service(report, observations))
         orc = segment("ORC", "OK" if placer else "SC", "", "", "", _order_status(report, observations))
-        remarks = self._parts.remarks(entry) if number == 1 else []
+        remarks = self._parts.remarks(entry, subject) if number == 1 else []
         return [obr, orc, *remarks, *_priority(report)]
 
     def _reagents(self, observation: Observation, report: Report) -> list[str]:

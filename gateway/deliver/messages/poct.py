@@ -46,7 +46,7 @@ class _Writer:
         placer = self._parts.placer(report)
         event = self._settings.event if self._settings.event != "by order" else "R32" if placer else "R30"
         lines = [self._head.msh(entry, mode(report), f"ORU^{event}^ORU_R30"), self._who(report, subject)]
-        lines += self._order(entry, observations, placer, _CONTROLS[event])
+        lines += self._order(entry, subject, observations, (placer, _CONTROLS[event]))
         lines += self._rows.results(entry, observations) or [self._nothing(report)]
         lines.append(self._parts.spm(report, _SPECIMEN_UNKNOWN) if self._with_spm(report) else "")
         return self._head.outgoing(entry, lines)
@@ -59,13 +59,17 @@ class _Writer:
             raise UnsuitedError("no patient is known for its time, and the destination says unknown_patient = park")
         return self._parts.nobody(report, self._settings.unknown_id, self._settings.unknown_name)
 
-    def _order(self, entry: Entry, observations: Sequence[Observation], placer: str, control: str) -> list[str]:
+    def _order(
+        self, entry: Entry, subject: Subject | None, observations: Sequence[Observation], known: tuple[str, str]
+    ) -> list[str]:
+        """ORC, OBR and NTE; `known` are the order's number and ORC-1."""
+        placer, control = known
         report, filler = entry.report, self._parts.filler(entry, self._settings.filler)
         orc = segment("ORC", control, placer, filler)
         source, told = ("", []) if self._with_spm(report) else self._specimen(report)
         only = self._settings.collected_only
         obr = self._parts.obr(placer, filler, report, observations, collected_only=only, source=source)
-        return [orc, obr, *self._parts.remarks(entry, told)]
+        return [orc, obr, *self._parts.remarks(entry, subject, told)]
 
     def _with_spm(self, report: Report) -> bool:
         return self._settings.specimen == "spm" and report.specimen is not None

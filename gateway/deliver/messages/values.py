@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from gateway import terms
-from gateway.model import ABSENT, Kind, Method, Observation, Report, Validity
+from gateway.model import ABSENT, Category, Kind, Method, Observation, Report, Subject, Validity
 from protocols.hl7v2.message import escape, field
 
 NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
@@ -126,6 +126,16 @@ def analyte_loinc(observation: Observation, report: Report, *, inferred: bool) -
     specimen = report.specimen.type if report.specimen else ""
     found = terms.analyte(report.device.maker, observation.vendor_code, observation.unit, specimen=specimen, inferred=True)
     return found.loinc.code if found else None
+
+
+def patient_note(report: Report, subject: Subject | None) -> str:
+    """That the device named another patient than the one it is associated with; nothing where both are one."""
+    said = report.given.patient_id
+    if subject is None or not said or report.category is Category.QC:
+        return ""
+    if said.lstrip("0").upper() == subject.patient_id.lstrip("0").upper():  # devices fill numbers up
+        return ""
+    return f"the device named another patient: {said}"
 
 
 def clock_note(report: Report, limit_s: float) -> str:

@@ -185,6 +185,12 @@ def test_critical_limits_are_a_range_of_their_own(bundle: Any, analyzer: MakeEnt
     assert only["referenceRange"][0]["type"] == {"text": "critical limits"}
 
 
+def test_a_patient_whom_the_device_named_otherwise_is_told(bundle: Any, analyzer: MakeEntry) -> None:
+    made = bundle(analyzer(given=Given(patient_id="SYN-9"), observations=(glucose(),)))
+    assert of(made, "Observation")[0]["note"] == [{"text": "the device named another patient: SYN-9"}]
+    assert "note" not in of(bundle(analyzer(given=Given(patient_id="SYN-0001"), observations=(glucose(),))), "Observation")[0]
+
+
 def test_what_was_calculated_says_so(bundle: Any, analyzer: MakeEntry) -> None:
     entry = analyzer(observations=(glucose(), glucose(vendor_code="eAG", method=Method.AUTO_CALCULATED)))
     assert [one.get("method") for one in of(bundle(entry), "Observation")] == [None, {"text": "auto-calculation"}]

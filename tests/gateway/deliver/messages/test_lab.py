@@ -154,6 +154,21 @@ def test_the_patient_is_the_associations_else_the_devices_word_else_nobody(
 
 
 @pytest.mark.parametrize(
+    ("named", "told"),
+    [("SYN-9", ["the device named another patient: SYN-9"]), ("SYN-0001", []), ("000syn-0001", []), ("", [])],
+)
+def test_a_patient_whom_the_device_named_otherwise_is_told(
+    render: Callable[..., Message], analyzer: MakeEntry, named: str, told: list[str]
+) -> None:
+    """The association counts (PID); that the device named somebody else must be seen by who files it."""
+    entry = analyzer(given=Given(patient_id=named), observations=(one(),))
+    message = render(entry)
+    assert message.text("PID", 3) == "SYN-0001"
+    assert [note.text(3) for note in message.every("NTE")] == told
+    assert render(entry, who=None).every("NTE") == ()
+
+
+@pytest.mark.parametrize(
     ("changes", "expected"),
     [
         pytest.param({"observations": (one(vendor_code="WBC", loinc="6690-2"),)}, "6690-2", id="the one observation's code"),
