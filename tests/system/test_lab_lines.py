@@ -1,5 +1,7 @@
-"""The laboratory's lines at their worst, with real processes: a thousand sessions with lost answers and damaged frames, and ten
-analyzers of all kinds at once. The receiver has each result exactly once, and the conservation statement adds up."""
+"""The laboratory's lines at their worst, with real processes: each result is at the receiver once, and the statement adds up.
+
+A thousand ASTM sessions with lost answers and damaged frames; ten analyzers of all kinds at once.
+"""
 
 from __future__ import annotations
 
