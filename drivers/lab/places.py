@@ -1,6 +1,4 @@
-"""Where in a message a thing stands: "O.4.3" is component 3 of field 4 of the O record, "P.3" its component 1, "H.5[3].2" in the
-third repeat.
-"""
+"""Where in a message a thing stands: component 3 of field 4 of the O record is "O.4.3", of the third repeat "O.4[3].3"."""
 
 from __future__ import annotations
 

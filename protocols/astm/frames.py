@@ -20,12 +20,12 @@ A frame that is whole but wrong is handed up as such, for a NAK; everything else
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from protocols.astm import patterns
+from protocols.astm.checksums import FORMS, checksum
 from protocols.astm.profile import LinkProfile
 from protocols.astm.records import is_header, is_terminator
 from protocols.sansio import SAMPLE_MAX, BadFrame
@@ -69,22 +69,9 @@ class Bare:
 
 Item: TypeAlias = Frame | Control | Bare | BadFrame
 
-_SUMS = {form: n for n in range(256) for form in {f"{n:02X}".encode(), f"{n:02x}".encode(), f"{n:02X}".capitalize().encode()}}
-_SUMS |= {form.swapcase(): n for form, n in list(_SUMS.items())}
 _ENDS = (bytearray(b"\x03"), bytearray(b"\x17"))
 _AFTER_ETX = 4
 """Bytes of a frame behind ETX: two checksum digits, CR, LF."""
-
-
-_ADDED_MAX = 256
-"""Bytes whose sum Adler-32 tells unreduced in its low half: 256 times 255 is less than its 65,521."""
-
-
-def checksum(body: bytes | bytearray) -> int:
-    """The sum of a frame's bytes from its number to ETB or ETX, modulo 256 (E1381-95 §6.3.3); zlib adds eight times as fast."""
-    if len(body) <= _ADDED_MAX:
-        return zlib.adler32(body, 0) & 0xFF
-    return sum(zlib.adler32(body[at : at + _ADDED_MAX], 0) for at in range(0, len(body), _ADDED_MAX)) & 0xFF
 
 
 def frame(number: int, text: bytes, *, last: bool) -> bytes:
@@ -267,7 +254,7 @@ class Scanner:
         mode = self._profile.checksum
         if mode == "none" or (not digits and mode == "if-present"):
             return True, False
-        said, total = _SUMS.get(digits), checksum(body)
+        said, total = FORMS.get(digits), checksum(body)
         if said == total:
             return True, False
         moved = said is not None and said == (total + (CR - LF) * body.count(b"\n")) & 0xFF

@@ -47,7 +47,7 @@ class LinkProfile:
     needs_terminator: bool = False
     """A message without L record is incomplete, whatever ended it: for analyzers that end every record's frame with ETX."""
     ack_stx: bool = False
-    """The analyzer sends STX alone and waits for an ACK before it sends its records (Snibe Maglumi, without number and checksum)."""
+    """The analyzer sends STX alone and waits for an ACK before its records (Snibe Maglumi, without number and checksum)."""
     ack_eot: bool = False
     """The analyzer waits for an ACK of its EOT."""
     ack_records: bool = False

@@ -25,7 +25,7 @@ class Analyzer:
         keys = tomllib.loads((DRIVER.profiles / f"{profile}.toml").read_text("utf-8"))
         self.options = AstmOptions.model_validate(keys | options)
         self.context = DRIVER.context(
-            DeviceIdentity(id="LAB-1"),
+            DeviceIdentity(id=DRIVER.id),
             self.options,
             wall=lambda t_s: START + timedelta(seconds=t_s),
             timezone=zone,

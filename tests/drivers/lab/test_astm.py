@@ -537,7 +537,7 @@ def test_the_device_says_who_it_is_and_the_configuration_goes_before(analyzer: A
     (report,) = analyzer("roche-cobas-c111").read("H|\\^&|||LAB^Roche^c111^4.2.2.1730^1^13147", O1, R1)
     device = report.device
     assert (device.id, device.maker, device.model, device.firmware, device.serial) == (
-        "LAB-1",
+        "astm",
         "Roche",
         "c111",
         "4.2.2.1730",

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from protocols.astm.frames import OVER, QUIET, Frame, Scanner, checksum, frame
+from protocols.astm.checksums import checksum
+from protocols.astm.frames import OVER, QUIET, Frame, Scanner, frame
 from protocols.astm.profile import LinkProfile
 from protocols.sansio import BadFrame
 
