@@ -190,13 +190,8 @@ def _told(one: Decision) -> tuple[object, ...]:
     means = f"{one.loinc} {known.display if known is not None else one.name}" if one.loinc else "no LOINC"
     unit = f", {one.key.unit} = {one.ucum}" if one.ucum else ""
     until = f"{one.until_at:%Y-%m-%d %H:%M} by {one.until_by}" if one.until_at is not None else ""
-    about = replace_code(one.key)
+    about = one.key.told().removeprefix(one.key.code).strip() or "every device"
     return one.id, one.key.code, about, means + unit, one.by, f"{one.at:%Y-%m-%d %H:%M}", one.source, one.reason, until
-
-
-def replace_code(key: Key) -> str:
-    """What a decision is for, without the code."""
-    return key.told().removeprefix(key.code).strip() or "every device"
 
 
 def decision_json(one: Decision) -> dict[str, Any]:

@@ -164,10 +164,12 @@ def _about(row: Row, about: Key | None) -> Key:
 
 
 def _objection(row: Row, decided: Sequence[Decision], *, doubtful: bool) -> str:
-    if row.state is not State.SUGGESTED:
+    if row.state is not State.SUGGESTED and not doubtful:
         return f"is {row.state} already"
     if not properties.known(row.said.prop):
         return "its property is not known, so no unit can be checked: `wardlink unmapped resolve` with --property"
+    if terms.loinc(row.said.loinc) is None and not row.said.name:
+        return "the file gives no LOINC name beside its code: `wardlink unmapped resolve` with --name"
     if row.said.kind is Kind.ANY and not row.said.units and row.said.result and not doubtful:
         return "its result names no unit that is known"
     return "" if doubtful else "; ".join(filter(None, (*row.said.doubts, contradiction(row.said, decided))))

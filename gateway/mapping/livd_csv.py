@@ -47,9 +47,7 @@ def read(data: bytes) -> tuple[str, list[Suggestion]]:
     version = ""
     for number, row in rows:
         told = {name: row[place] if place < len(row) else "" for name, place in head.items()}
-        version = max(
-            version, told.get("version", "").strip()
-        )  # each row has its own
+        version = max(version, told.get("version", "").strip())  # each row has its own
         if any(text.strip() for text in told.values()):
             found += _suggestions(number, told)
     return version, found

@@ -51,13 +51,11 @@ class _Catalogue:
         self._devices = {_id(one): _named(one) for one in by_type.get("DeviceDefinition", [])}
         self._analytes = {_id(one): one for one in by_type.get("ObservationDefinition", [])}
         self._by_name = {_coding(one)[1]: one for one in self._analytes.values() if _coding(one)[1]}
-        self._properties = {
-            str(concept.get("code")): prop
-            for system in by_type.get("CodeSystem", [])
-            if system.get("url") == LOINC
-            for concept in _list(system, "concept")
-            if (prop := _property(concept))
-        }
+        fragment = [
+            one for system in by_type.get("CodeSystem", []) if system.get("url") == LOINC for one in _list(system, "concept")
+        ]
+        self._properties = {str(one.get("code")): _property(one) for one in fragment}
+        self._names = {str(one.get("code")): str(one.get("display") or "") for one in fragment}
         composition = next(iter(by_type.get("Composition", [])), {})
         self._author = next((str(one.get("display", "")) for one in _list(composition, "author")), "")
         named = _table(composition, "identifier").get("value") or composition.get("version") or composition.get("title") or ""
@@ -91,7 +89,7 @@ class _Catalogue:
                 specimen=cell(needs.get("specimen", "")),
                 result=cell(needs.get("result", "")),
                 loinc=loinc,
-                name=str(target.get("display", "")) if target.get("display") != analyte else "",
+                name=self._names.get(loinc) or (str(target.get("display") or "") if target.get("display") != analyte else ""),
                 prop=self._properties.get(loinc, ""),
                 doubts=doubts,
             )

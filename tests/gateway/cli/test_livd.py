@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -133,7 +134,9 @@ def test_what_is_dismissed_is_suggested_no_more(wardlink: Wardlink, sent: Path) 
     take(wardlink, sent)
     assert wardlink("livd", "dismiss", "1", "5", "--reason", "not ours", "-c", sent).out == "2 suggestions dismissed\n"
     assert [one["number"] for one in wardlink("livd", "list", "--json", "-c", sent).json] == [2, 3, 4]
-    assert "1: Acme Diagnostics Big 1 1069" in wardlink("livd", "accept", "1", "-c", sent).out
+    again = wardlink("livd", "accept", "--file", "-", "--json", "-c", sent).json
+    assert again["accepted"] == [2], "nor accepted with its file"
+    assert wardlink("livd", "accept", "1", "-c", sent).out.startswith("1 suggestions accepted"), "by its number it is meant"
 
 
 def test_what_a_person_decided_is_not_overruled_by_a_file(wardlink: Wardlink, sent: Path) -> None:
@@ -160,6 +163,37 @@ def test_nothing_is_accepted_for(wardlink: Wardlink, sent: Path, words: tuple[st
     take(wardlink, sent)
     refused = wardlink("livd", "accept", *words, "-c", sent)
     assert (refused.code, why in refused.err) == (2, True), refused.err
+
+
+NOT_BY_ITSELF = {
+    "no name of a LOINC that the terms do not hold": (b"94563-4,Positive,,PrThr", "the file gives no LOINC name beside its code"),
+    "no property": (b"94563-4,Positive,IgG Ab,", "its property is not known, so no unit can be checked"),
+    "a property that nothing can be checked by": (b"94563-4,Positive,IgG Ab,Strange", "its property is not known"),
+}
+
+
+@pytest.mark.parametrize(("row", "why"), NOT_BY_ITSELF.values(), ids=NOT_BY_ITSELF.keys())
+def test_what_lacks_something_is_not_accepted_even_by_its_number(wardlink: Wardlink, sent: Path, row: bytes, why: str) -> None:
+    table = (
+        b"Manufacturer,Vendor Analyte Code,LOINC Code,Vendor Result Description,LOINC Long Name,Property\nAcme,1070,"
+        + row
+        + b"\n"
+    )
+    assert wardlink("livd", "import", "-", "-c", sent, stdin=table).code == 0
+    (left,) = wardlink("livd", "accept", "1", "--json", "-c", sent).json["left"]
+    assert why in left["why"]
+    assert wardlink("unmapped", "decided", "-c", sent).out == "nothing was decided\n"
+
+
+def test_a_catalogue_in_fhir_is_taken_too(wardlink: Wardlink, sent: Path) -> None:
+    device = {"resourceType": "DeviceDefinition", "id": "d", "manufacturerString": "Acme", "modelNumber": "Big 1"}
+    depends = [{"property": "result", "value": "mg/dL"}]
+    target = {"code": "2345-7", "display": "Glucose [Mass/volume]", "equivalence": "equivalent", "dependsOn": depends}
+    mapped = {"resourceType": "ConceptMap", "group": [{"element": [{"code": "1069", "display": "GluC", "target": [target]}]}]}
+    bundle = {"resourceType": "Bundle", "entry": [{"resource": device}, {"resource": mapped}]}
+    told = wardlink("livd", "import", "-", "--accept", "--json", "-c", sent, stdin=json.dumps(bundle).encode()).json
+    assert (told["new"], told["accepted"]["accepted"], told["accepted"]["meant"]) == (1, [1], 1)
+    assert open_codes(wardlink, sent) == [("LAB-1", "1071"), ("LAB-2", "1069")]
 
 
 def test_what_is_no_livd_file_is_said_to_be_none(wardlink: Wardlink, toml: Path) -> None:

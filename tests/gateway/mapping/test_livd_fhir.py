@@ -42,6 +42,7 @@ def properties(**by_code: str) -> dict[str, Any]:
     concepts = [
         {
             "code": code.strip("_").replace("_", "-"),
+            "display": f"LOINC name {code}",
             "property": [{"code": "PROPERTY", "valueCoding": {"code": "LP1", "display": prop}}],
         }
         for code, prop in by_code.items()
@@ -115,7 +116,7 @@ def test_the_property_of_a_loinc_comes_with_the_catalogue() -> None:
         properties(_94563_4="PrThr"),
         conceptmap(element("743", "IgG", target("94563-4", "Serum", "Positive"))),
     )
-    assert (one.prop, one.kind.value, one.doubts) == ("PrThr", "words", ())
+    assert (one.prop, one.name, one.kind.value, one.doubts) == ("PrThr", "LOINC name _94563_4", "words", ())
 
 
 def test_what_is_not_equivalent_is_doubted_and_what_is_not_mapped_is_left_out() -> None:
