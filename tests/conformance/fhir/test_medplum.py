@@ -93,8 +93,9 @@ def reports(folder: Path) -> list[Report]:
     options = registry.options(driver, profile, table)
     device = DeviceIdentity(id=driver.id, serial="SYN-1")
     context = driver.context(device, options, wall=lambda _: NOON, profile=profile)
-    (flow,) = recording.read(folder / "wire.bin", (folder / "wire.bin").read_bytes())
-    return [item for item in offline.decode(flow, driver.codec(options), context) if isinstance(item, Report)]
+    flows = recording.read(folder / "wire.bin", (folder / "wire.bin").read_bytes())
+    items = (item for flow in flows for item in offline.decode(flow, driver.codec(options), context))
+    return [item for item in items if isinstance(item, Report)]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(CAPTURES)))
