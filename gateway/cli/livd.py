@@ -143,18 +143,18 @@ def list_(
     if as_json:
         print_json([_row_json(one) for one in found])
     elif found:
-        heads = ("number", "maker, model", "code", "specimen", "result", "LOINC", "doubts", "from", "state")
-        table("", heads, [_row(one) for one in found])
+        table("", ("number", "code", "LOINC", "from"), [_row(one) for one in found])
     else:
         print("no suggestions")
 
 
 def _row(one: Row) -> tuple[object, ...]:
     said = one.said
-    named = f"{said.code} {said.analyte}".strip()
-    loinc = f"{said.loinc} {said.name}".strip()
-    made = f"{said.maker} {said.model}".strip()
-    return one.id, made, named, said.specimen, said.result, loinc, "; ".join(said.doubts), f"{one.file} {said.place}", one.state
+    narrow = ", ".join(word for word in (said.specimen, said.result) if word)
+    named = f"{said.maker} {said.model} {said.code} {said.analyte}".strip() + (f" ({narrow})" if narrow else "")
+    doubts = "; ".join(said.doubts)
+    state = "" if one.state is State.SUGGESTED else f", {one.state}"
+    return one.id, named, f"{said.loinc} {said.name}".strip(), f"{one.file} {said.place}{state}{f': {doubts}' if doubts else ''}"
 
 
 def _row_json(one: Row) -> dict[str, Any]:

@@ -64,8 +64,7 @@ def list_(
     if as_json:
         print_json([_as_json(*one) for one in told])
     elif told:
-        heads = ("code", "device", "maker, model", "unit", "specimen", "n", "last (UTC)", "report", "example", "LOINC", "may be")
-        table("", heads, [_row(*one) for one in told])
+        table("", ("code", "device", "results", "LOINC"), [_row(*one) for one in told])
         if any(one.unmapped for one in found):
             print(
                 "`wardlink unmapped resolve CODE --loinc …` or `--ignore --reason …`; `wardlink livd accept N` for a suggestion"
@@ -103,14 +102,16 @@ def _as_json(one: Seen, may_be: list[Guess]) -> dict[str, Any]:
     }
 
 
-def _row(one: Seen, may_be: list[Guess]) -> tuple[object, ...]:
+def _row(one: Seen, may_be: list[Guess]) -> tuple[str, ...]:
     key = one.key
     made = f"{key.maker} {key.model}".strip()
     unit = one.unit if one.ucum in {"", one.unit} else f"{one.unit} = {one.ucum}"
+    came = ", ".join(filter(None, (f"{one.n} times", unit, key.specimen)))
+    last = f"last {one.last_at:%m-%d %H:%M} UTC, report {one.report}{f': {one.example}' if one.example else ''}"
     loinc = one.loinc or ("ignored" if one.decided is not None else "")
     guess = "; ".join(f"{g.loinc} {g.name}{f' (livd {g.number})' if g.number else ''}" for g in may_be)
-    named = f"{key.code} {one.text}".strip()
-    return named, key.device, made, unit, key.specimen, one.n, f"{one.last_at:%m-%d %H:%M}", one.report, one.example, loinc, guess
+    device = f"{key.device} ({made})" if made else key.device
+    return f"{key.code} {one.text}".strip(), device, f"{came}; {last}", loinc or (f"may be {guess}" if guess else "")
 
 
 @app.command()
@@ -179,8 +180,7 @@ def decided(
     if as_json:
         print_json([decision_json(one) for one in found])
     elif found:
-        heads = ("number", "code", "for", "means", "by", "when", "from", "why", "until")
-        table("", heads, [_told(one) for one in found])
+        table("", ("number", "code", "means", "said"), [_told(one) for one in found])
     else:
         print("nothing was decided")
 
@@ -189,9 +189,10 @@ def _told(one: Decision) -> tuple[object, ...]:
     known = terms.loinc(one.loinc) if one.loinc else None
     means = f"{one.loinc} {known.display if known is not None else one.name}" if one.loinc else "no LOINC"
     unit = f", {one.key.unit} = {one.ucum}" if one.ucum else ""
-    until = f"{one.until_at:%Y-%m-%d %H:%M} by {one.until_by}" if one.until_at is not None else ""
-    about = one.key.told().removeprefix(one.key.code).strip() or "every device"
-    return one.id, one.key.code, about, means + unit, one.by, f"{one.at:%Y-%m-%d %H:%M}", one.source, one.reason, until
+    until = f"; until {one.until_at:%Y-%m-%d %H:%M}, {one.until_by}" if one.until_at is not None else ""
+    why = f": {one.reason}" if one.reason else ""
+    said = f"{one.at:%Y-%m-%d %H:%M} UTC by {one.by}, {one.source}{why}{until}"
+    return one.id, one.key.told(), means + unit, said
 
 
 def decision_json(one: Decision) -> dict[str, Any]:
