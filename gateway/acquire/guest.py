@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -37,7 +38,11 @@ _GENERIC: dict[str, dict[str, Any]] = {
 
 
 class TurnedAwayError(StoreError):
-    """It is not taken: there is no room for it, or a person dismissed the device."""
+    """It is not taken: there is no room for it, or a person dismissed the device. `why`: a short fixed phrase."""
+
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class Ward(Protocol):
@@ -58,8 +63,11 @@ def generic_codec(spoken: str, wall: Callable[[float], datetime]) -> Codec[Any]:
 class Guest:
     """A connection of somebody unknown. `run` serves it to its end; `cut` ends it."""
 
-    def __init__(self, connection: Connection, *, address: str, door: str, ward: Ward, clock: Clock) -> None:
+    def __init__(
+        self, connection: Connection, *, address: str, door: str, ward: Ward, clock: Clock, refused: Counter[str] | None = None
+    ) -> None:
         self.address, self.door = address, door
+        self._refused = Counter() if refused is None else refused
         self._connection, self._ward, self._clock = connection, ward, connection.clock or clock
         self._pairing = Pairing(self._clock)
         self._codec: Codec[Any] | None = None
@@ -82,7 +90,9 @@ class Guest:
                 else:
                     await self._take(data)
                 await asyncio.sleep(0)  # a flood must not keep the devices waiting
-        except (LinkError, TurnedAwayError) as error:
+        except TurnedAwayError as error:
+            self._refused[error.why] += 1
+        except LinkError as error:
             _log.debug("%s: %s", self._connection.describe(), error)
         except Exception as error:  # noqa: BLE001 - a codec's bug: this call ends, its bytes are kept
             _log.error("an unknown device's call failed: %s", place(error), exc_info=error)
@@ -110,8 +120,8 @@ class Guest:
 
     async def _take(self, data: bytes) -> None:
         now = self._clock.monotonic()
-        if not self._raw:
-            self._at = now
+        if not self._raw.strip(IDLE_BYTES):
+            self._at = now  # heartbeats and an ENQ are no message's first byte
         self._anything = True
         self._raw += data
         if self._codec is None and self._spoken != RAW:

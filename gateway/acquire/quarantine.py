@@ -34,7 +34,7 @@ class Quarantine:
         self._guests: dict[asyncio.Task[None], tuple[Guest, Accepted | None]] = {}
         self._doors: dict[str, str] = {}
         self.refused: Counter[str] = Counter()
-        """Connections that were not taken since the start, by reason."""
+        """Connections that were not taken, or ended because what they said was not, since the start, by reason."""
 
     async def run(self, settings: UnknownSettings | None) -> None:
         """Take them in until cancelled; nobody without settings."""
@@ -70,7 +70,7 @@ class Quarantine:
                 accepted.cut()
         keep_alive(writer, KEEPALIVE_S)
         accepted = Accepted(reader, writer, f"{peer} on {door}", peer)
-        self._serve(Guest(accepted, address=peer, door=door, ward=self._ward, clock=self._clock), accepted)
+        self._serve(Guest(accepted, address=peer, door=door, ward=self._ward, clock=self._clock, refused=self.refused), accepted)
         return True
 
     def give_way(self, door: str, claim: Claim) -> None:
@@ -118,7 +118,9 @@ class Quarantine:
         """A line of its own, such as a serial port: one call after the other."""
         connection = await link.open()
         self._doors[text] = connection.describe()
-        guest = Guest(connection, address=connection.describe(), door=text, ward=self._ward, clock=self._clock)
+        guest = Guest(
+            connection, address=connection.describe(), door=text, ward=self._ward, clock=self._clock, refused=self.refused
+        )
         await self._serve(guest, None)
 
     def _serve(self, guest: Guest, accepted: Accepted | None) -> asyncio.Task[None]:

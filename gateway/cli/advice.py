@@ -55,12 +55,12 @@ def _unknown(status: _Doc) -> Iterator[Finding]:
         if not one["balanced"]:
             yield Finding(f"{name}: its messages do not add up", "a fault of the gateway: `wardlink account`; report it")
         if one["status"] == "assigned" and one["quarantined"]:
-            do = f"put its [[device]] in the configuration, then `wardlink unknown assign {one['id']} --device {one['device']}`"
+            do = f"once its [[device]] is in the configuration: `wardlink unknown assign {one['id']} --device {one['device']}`"
             yield Finding(f"{name} was assigned to {one['device']}, and has sent {one['quarantined']} more since", do)
         elif one["status"] == "open":
             do = f"`wardlink unknown show {one['id']}` says what it is, then assign or dismiss it"
             yield Finding(f"{name}: what it sent is kept ({one['quarantined']}), and sent nowhere", do)
-        if one["refused"] and one["status"] != "dismissed":
+        if one["refused"] and one["status"] == "open":
             yield Finding(f"{name}: {one['refused']} messages REFUSED, its room is full", "assign or dismiss it; it keeps them")
     for door, state in (status.get("unknown") or {}).get("doors", {}).items():
         if not state.startswith(("listening", "opening", "/")):

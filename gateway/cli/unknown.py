@@ -136,6 +136,8 @@ def assign(
     wish = desk.Wish(id=number, by=whoami(), device=device, driver=driver, profile=profile, timezone=timezone, anyway=anyway)
     done = desk.ask(wish, settings)
     taken = _take_over(path, whole, settings) if write and its else ""
+    if taken:
+        _take_rest(wish, path, done)
     if as_json:
         print_json({**done, "block": its, "link": block.link(peer.caller), "written": bool(taken)})
         return
@@ -233,6 +235,17 @@ def _take_over(path: Path, whole: str, settings: Config) -> str:
     if not said.get("applied"):
         raise ActError(f"{path} has it, but the gateway refused it: {'; '.join(said.get('problems', ['no answer']))}")
     return f"{path} has it, and the gateway uses it"
+
+
+def _take_rest(wish: desk.Wish, path: Path, done: dict[str, Any]) -> None:
+    """What came while the configuration was being changed: the connection is cut now, so that this is all."""
+    try:
+        rest = desk.ask(wish, running(path))
+    except ActError:  # nothing did
+        return
+    for what in ("messages", "stored", "repeats", "unread", "damaged"):
+        done[what] += rest[what]
+    done["faults"] += rest["faults"]
 
 
 def _tell(done: dict[str, Any], peer: Peer) -> None:

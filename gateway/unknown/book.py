@@ -48,7 +48,7 @@ class Book:
         taken, call = await self._journal.write(lambda tx: unknown.keep(tx.conn, caller, said, caps), intake=True)
         self._tell(caller, taken)
         if taken is not Taken.KEPT:
-            raise TurnedAwayError(f"{caller.address}: {_WHY[taken]}")
+            raise TurnedAwayError(f"{caller.address}: {_WHY[taken]}", taken.value)
         return call
 
     async def forget(self, keep_days: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -163,13 +163,34 @@ async def test_a_message_without_acknowledgement_is_held_until_it_is_kept(
 
 
 async def test_who_may_not_call_is_refused_and_hung_up_on(connection: MemoryConnection, ward: Keeps, clock: Any) -> None:
-    ward.fails = [TurnedAwayError("dismissed")] * 2
+    ward.fails = [TurnedAwayError("a person dismissed it", "dismissed")] * 2
     connection.say(ENQ)
     connection.say(ASTM)
     await asyncio.wait_for(guest(connection, ward, clock).run(), 5)
     assert bytes(connection.written) == ACK + NAK
     assert connection.closed
     assert ward.kept == []
+
+
+async def test_heartbeats_before_a_message_do_not_make_it_older(connection: MemoryConnection, ward: Keeps, clock: Any) -> None:
+    connection.say(b"\x02")
+    task = asyncio.create_task(guest(connection, ward, clock).run())
+    async with asyncio.timeout(5):
+        while connection._said:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        began = clock.wall() + timedelta(seconds=3600)
+        clock.advance(3600)
+        connection.say(HL7[:20])
+        while connection._said:
+            await asyncio.sleep(0)
+        clock.advance(5)
+        connection.say(HL7[20:])
+        while not ward.kept:
+            await asyncio.sleep(0)
+    connection.hang_up()
+    await asyncio.wait_for(task, 5)
+    assert ward.times == [began]
 
 
 async def test_a_session_without_anything_is_noted_once(connection: MemoryConnection, ward: Keeps, clock: Any) -> None:
