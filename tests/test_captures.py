@@ -25,11 +25,13 @@ def decode(folder: Path, split: int) -> list[dict[str, Any]]:
     context = driver.context(
         DeviceIdentity(id=driver.id), options, wall=lambda _: datetime(2026, 1, 1, tzinfo=UTC), profile=profile
     )
-    (flow,) = recording.read(folder / "wire.bin", (folder / "wire.bin").read_bytes())
-    flow.chunks = [
-        Chunk(chunk.t_s, chunk.data[at : at + split]) for chunk in flow.chunks for at in range(0, len(chunk.data), split)
-    ]
-    reports = [item for item in offline.decode(flow, driver.codec(options), context) if not isinstance(item, offline.Faults)]
+    flows = recording.read(folder / "wire.bin", (folder / "wire.bin").read_bytes())
+    for flow in flows:
+        flow.chunks = [
+            Chunk(chunk.t_s, chunk.data[at : at + split]) for chunk in flow.chunks for at in range(0, len(chunk.data), split)
+        ]
+    items = [item for flow in flows for item in offline.decode(flow, driver.codec(options), context)]
+    reports = [item for item in items if not isinstance(item, offline.Faults)]
     return [dict(reading) for report in reports for reading in readings(report, received_known=False)]
 
 
