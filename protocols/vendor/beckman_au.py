@@ -9,7 +9,7 @@ Sources: AU2700 & AU5400 On-line Specifications (Olympus, 2000): 2.3 text format
 
 Faults on the wire, and what becomes of them: a lost ETX (the text is cut at the next STX and refused), a check byte that nobody
 told us of (`check` goes by what comes), check bytes that happen to be STX or a line end, line ends and NUL between texts,
-texts sent again because an answer came late.
+texts sent again because an answer came late. In recordings: texts that lost STX and ETX on the way into a file.
 
 A sender of class B waits two seconds for an answer and then sends the text again, so an acknowledgement that is not given by
 then is not given at all: it would be taken for the next text's.
@@ -37,6 +37,9 @@ _FILL = b"\x00\x04\x05\x06\r\n\x15"
 _NOISE = re.compile(rb"[^" + re.escape(_FILL) + rb"]+", re.DOTALL)
 _IN_TIME = 0.9
 """Part of the sender's reply timer after which our answer would come too late: its clock and ours don't start together."""
+_BARE = re.compile(rb"(?:DB|DE|RB|RE)(?:[0-9]{2})? *|(?:D[HQAR ]|d[H ])[0-9A-Z ]{4}[0-9 ]{2}[A-Z ][A-Z0-9 ][ -\xff]*", re.DOTALL)
+"""A text that has lost its STX and ETX: classification, rack, cup, type, number. No question: who asks is on a line."""
+_LINE_END = re.compile(rb"[\x00-\x1f]")
 _NOISE_MAX = 1024
 """Bytes of noise told as one BadFrame: a second of the line at 9600 baud."""
 QUEUE_MAX = 16
@@ -111,6 +114,7 @@ class AuLine:
         self._jobs: deque[_Job] = deque()
         self._told: list[Sent | Unsent | Note] = []
         self._checked = self._profile.check == "required"
+        self._overhearing = False
         self._noise = Garbage(_NOISE_MAX)
         self.start(0.0)
 
@@ -124,6 +128,10 @@ class AuLine:
         self._under_way: float | None = None
         for job in self._jobs:
             job.tries = 0
+
+    def overhear(self) -> None:
+        """Listen to a recording: texts may be without STX and ETX."""
+        self._overhearing = True
 
     def receive(self, data: bytes, now: float) -> Sequence[Event[AuText]]:
         if not self._in.data:
@@ -244,7 +252,7 @@ class AuLine:
         events: list[Event[AuText]] = []
         while self._in.data:
             if not self._in.data.startswith(self._profile.start):
-                passed = self._pass_over(settled=settled)
+                passed = self._overheard(settled=settled) if self._overhearing else self._pass_over(settled=settled)
                 if passed is None:
                     break
                 events += passed
@@ -268,8 +276,21 @@ class AuLine:
         size = start if start > 0 else len(self._in.data)
         if start < 0 and not settled and self._in.data[-1] == self._profile.start[0]:
             size -= 1
-        if not size:
+        return self._skip(size) if size else None
+
+    def _overheard(self, *, settled: bool) -> list[Event[AuText]] | None:
+        """The next line of a recording, which may be a text without STX and ETX. None: more of it comes."""
+        data = bytes(self._in.data)
+        found = _LINE_END.search(data)
+        if found is None and not settled and len(data) <= self._profile.text_max:
             return None
+        end = len(data) if found is None else found.start()
+        if _BARE.fullmatch(data, 0, end) is None:
+            return [*self._skip(max(end, 1))]
+        at, last = self._in.at, not data.startswith(self._profile.block_end or b"\n", end)
+        return [*self._noise.flush(), Message(AuText(data[:end].decode("latin-1"), last), self._in.skip(end), at)]
+
+    def _skip(self, size: int) -> list[BadFrame]:
         offset, raw = self._in.offset, self._in.skip(size)
         for code in raw:
             if self._under_way is not None and code in (ACK, NAK):

@@ -225,3 +225,34 @@ def test_an_answer_to_a_question_that_was_taken_back_is_forgotten_before_it_leav
     answer = codec.send(b"S 1", 0.0)
     assert codec.withdraw(answer)
     assert not codec.withdraw(answer)
+
+
+# Recordings
+
+BARE = REAL[1:-1].decode()
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        pytest.param(REAL, [BARE], id="as it was on the line"),
+        pytest.param(REAL[1:-1], [BARE], id="a text alone"),
+        pytest.param(b"DB\r\n" + REAL[1:-1] + b"\r\nDE\r\n", ["DB", BARE, "DE"], id="line ends for STX and ETX"),
+        pytest.param(b"DB01\n" + REAL[1:], ["DB01", BARE], id="an ETX left"),
+        pytest.param(DB + b"\x06" + REAL[1:-1] + b"\n" + DE, ["DB", BARE, "DE"], id="some framed, and the host's answers"),
+        pytest.param(b"DEBUG DATA: D 0011\r\n" + REAL[1:-1], [BARE], id="other lines are none"),
+        pytest.param(b"2026-11-21 " + REAL[1:-1], [], id="nor what stands behind something else"),
+    ],
+)
+def test_a_recording_may_have_lost_stx_and_etx(recorded: bytes, expected: list[str], size: int) -> None:
+    codec = line()
+    codec.overhear()
+    codec.start(0.0)
+    events = hear(codec, recorded, size)
+    assert texts(events) == expected
+    assert all(event.token is None for event in events if isinstance(event, Message) and event.raw[:1] != b"\x02")
+
+
+def test_on_a_line_nothing_is_a_text_without_stx_and_etx() -> None:
+    assert texts(hear(line(), REAL[1:-1] + b"\r\n")) == []
