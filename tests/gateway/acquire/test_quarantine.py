@@ -73,7 +73,7 @@ async def call(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
 async def end(*writers: asyncio.StreamWriter) -> None:
     for writer in writers:
         writer.close()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
 
@@ -123,7 +123,7 @@ async def test_whom_a_device_s_allow_list_turns_away_is_taken_in_where_that_is_w
             await until(lambda: ward.kept)
             assert ward.kept == [("127.0.0.1", f"tcp-listen://127.0.0.1:{port}", HELLO)]
         else:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(ConnectionError):
                 assert await asyncio.wait_for(reader.read(), 5) == b""
             assert device.refused == 1
         await end(writer)
@@ -138,7 +138,7 @@ async def test_a_caller_is_cut_off_when_it_becomes_a_device(quarantine: Quaranti
         await until(lambda: ward.kept)
         device = ListenLink(ListenSpec("127.0.0.1", port, (ip_network("127.0.0.1"),)))
         await device.listen()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionError):
             assert await asyncio.wait_for(reader.read(), 5) == b""
         await end(writer)
         await device.close()
@@ -148,7 +148,7 @@ async def test_connections_are_bounded_for_one_and_for_all(quarantine: Quarantin
     async with running(quarantine, f"tcp-listen://127.0.0.1:{port}"):
         calls = [await call(port) for _ in range(GUESTS_OF_ONE + 2)]
         for reader, _ in calls[:2]:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(ConnectionError):
                 assert await asyncio.wait_for(reader.read(), 5) == b"", "the oldest go"
         await until(lambda: quarantine.status()["connections"] == GUESTS_OF_ONE)
         await end(*(writer for _, writer in calls))
@@ -177,7 +177,7 @@ async def test_hanging_up_ends_the_calls_of_one_and_keeps_what_they_said(quarant
         await until(lambda: guest._raw)
         await quarantine.hang_up("127.0.0.1", door)
         assert ward.kept == [("127.0.0.1", door, b"H|\\^&|||M7\rP|1\r")]
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionError):
             assert await asyncio.wait_for(reader.read(), 5) == b""
         await end(writer)
 

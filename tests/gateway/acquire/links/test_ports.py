@@ -33,7 +33,7 @@ class Taker:
         self.taken.append(peer)
         writer.write(b"!")
         writer.close()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
     def refuse(self, peer: str) -> None:
@@ -79,10 +79,10 @@ def test_the_narrower_a_claim_the_higher_its_rank(allow: tuple[str, ...], last: 
 async def call(port: int) -> None:
     """A connection, until the other side has ended it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(ConnectionError):
         await asyncio.wait_for(reader.read(), 5)
     writer.close()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
 
 
@@ -164,7 +164,7 @@ async def test_a_connection_is_cut_when_a_narrower_claim_to_it_comes(a_port: int
     await narrow.listen()
     assert await asyncio.wait_for(connection.read(), 5) == b""
     writer.close()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
     await connection.close()
     for link in (wide, elsewhere, narrow):
