@@ -17,3 +17,11 @@ def checksum(body: bytes | bytearray) -> int:
     if len(body) <= _ADDED_MAX:
         return zlib.adler32(body, 0) & 0xFF
     return sum(zlib.adler32(body[at : at + _ADDED_MAX], 0) for at in range(0, len(body), _ADDED_MAX)) & 0xFF
+
+
+def mended(body: bytes, said: int | None) -> bytes | None:
+    """The body with CR where an editor has put LF or CR LF for it, if `said` is the checksum of that; else None."""
+    if said is None or b"\n" not in body:
+        return None
+    back = body.replace(b"\r\n", b"\r").replace(b"\n", b"\r")
+    return back if checksum(back) == said else None

@@ -8,7 +8,7 @@
 
 Faults seen on real wires: checksum digits in lower case or missing, CR or LF or both missing after them, runs of NUL or 0x02
 between transmissions, a frame cut short by the analyzer's restart, records without any frame around them or within SOH and EOT.
-In recordings: the receiver's ACK and NAK between the frames, and LF where an editor has put it for CR.
+In recordings: the receiver's ACK and NAK between the frames, and LF or CR LF where an editor has put it for CR.
 
 Recovery. A new STX always begins a frame: what came before it was cut short. Within text, and wherever the sender may be
 in the middle of a frame, ENQ and EOT count only when the sender then waits: nothing follows, or another ENQ or EOT, or, in
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from protocols.astm import patterns
-from protocols.astm.checksums import FORMS, checksum
+from protocols.astm.checksums import FORMS, checksum, mended
 from protocols.astm.profile import LinkProfile
 from protocols.astm.records import is_header, is_terminator
 from protocols.sansio import SAMPLE_MAX, BadFrame
@@ -221,9 +221,9 @@ class Scanner:
         """The frame whose ETB or ETX is at `at`, whose checksum ends at `digits`, and itself at `end`."""
         buffer, start = self._buffer, self._pos
         body = bytes(buffer[start + 1 : at + 1])
-        sound, moved = self._judge(body, bytes(buffer[at + 1 : digits]))
-        text = body[:-1].replace(b"\n", b"\r") if moved else body[:-1]
-        item = Frame(bytes(buffer[start:end]), text, buffer[at] == ETX, sound, self._base + start, self._at())
+        judged = self._judge(body, bytes(buffer[at + 1 : digits]))
+        text = (judged or body)[:-1]
+        item = Frame(bytes(buffer[start:end]), text, buffer[at] == ETX, judged is not None, self._base + start, self._at())
         self._advance(end)
         return item
 
@@ -249,16 +249,13 @@ class Scanner:
             return at + 2
         return at + 1 if rest[:1] in (b"\r", b"\n") else at
 
-    def _judge(self, body: bytes, digits: bytes) -> tuple[bool, bool]:
-        """(is the frame sound, was its CR turned into LF on the way into a file)."""
+    def _judge(self, body: bytes, digits: bytes) -> bytes | None:
+        """The body that the checksum is of: as it came, or with its CR again that were turned into other line ends; or None."""
         mode = self._profile.checksum
         if mode == "none" or (not digits and mode == "if-present"):
-            return True, False
-        said, total = FORMS.get(digits), checksum(body)
-        if said == total:
-            return True, False
-        moved = said is not None and said == (total + (CR - LF) * body.count(b"\n")) & 0xFF
-        return moved, moved
+            return body
+        said = FORMS.get(digits)
+        return body if said == checksum(body) else mended(body, said)
 
     # Records without frames
 

@@ -62,6 +62,8 @@ def _session(sysmex: Sequence[bytes]) -> bytes:
         ("CR after the checksum", lambda data: data.replace(b"\r\n", b"\r")),
         ("LF after the checksum", lambda data: data.replace(b"\r\n", b"\n")),
         ("LF for every CR", lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")),
+        ("CR LF for every line end", lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")),
+        ("CR LF for CR and for LF", lambda data: data.replace(b"\r", b"\n").replace(b"\n", b"\r\n")),
         ("no ENQ", lambda data: data[1:]),
         ("no EOT", lambda data: data[:-1]),
         ("neither", lambda data: data[1:-1]),
