@@ -102,13 +102,14 @@ class Splitter:
         self._quote = b""
         self._tag = -1
         self._until = b""
+        self._declaring = False
 
     def _step(self, events: list[Document | BadFrame], now: float) -> bool:
         """One move; whether another may follow."""
         if not self._inside:
             return self._between(events, now)
         if self._until:
-            return self._markup()
+            return self._markup(events)
         return self._in_tag(events) if self._tag >= 0 else self._text(events)
 
     def _between(self, events: list[Document | BadFrame], now: float) -> bool:
@@ -161,6 +162,7 @@ class Splitter:
         for begin, end in _ENDS.items():
             if head.startswith(begin):
                 self._until, self._scan = end, start + len(begin)
+                self._declaring = bool(_PROLOG.match(head))
                 return True
         if head.startswith(b"<!"):
             self._drop(start + 2, "document type", events)
@@ -168,9 +170,13 @@ class Splitter:
         self._tag, self._scan = start, start + 1
         return True
 
-    def _markup(self) -> bool:
-        """Inside a comment, CDATA or processing instruction."""
+    def _markup(self, events: list[Document | BadFrame]) -> bool:
+        """Inside a comment, CDATA or processing instruction. A prolog holds no `<`: one that lost its end swallows nothing."""
         at = self._buffer.find(self._until, self._scan)
+        less = self._buffer.find(b"<", self._scan, len(self._buffer) if at < 0 else at) if self._declaring else -1
+        if less >= 0:
+            self._drop(less, "cut off", events)
+            return True
         if at < 0:
             self._scan = max(self._scan, len(self._buffer) - len(self._until) + 1)
             return False

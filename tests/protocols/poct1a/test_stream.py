@@ -59,6 +59,10 @@ CASES = {
         b'<OBS.R01><A V="12' + HEL,
         [("cut off", 0, b'<OBS.R01><A V="12'), ("document", 17, HEL)],
     ),
+    "a prolog that lost its end": (
+        b'<?xml version="1.0">' + HEL,
+        [("cut off", 0, b'<?xml version="1.0">'), ("document", 20, HEL)],
+    ),
     "cut off within a tag": (b"<OBS.R01><OBS.val" + HEL, [("cut off", 0, b"<OBS.R01><OBS.val"), ("document", 17, HEL)]),
     "cut off by the end of its frame": (
         b"\x0b<OBS.R01><A>\x1c\r\x0b" + HEL,
