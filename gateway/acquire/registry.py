@@ -99,6 +99,8 @@ def profile_path(driver: Driver[Any, Any], profile: str) -> Path | None:
         return Path(profile)
     if profile not in profiles(driver):
         given = f"profile {profile!r}" if profile else f"driver {driver.id} needs a profile"
+        if "/" in profile or profile.endswith(".toml"):
+            raise ConfigError(f"{given}: a file is given by its absolute path, such as {Path(profile).absolute()}")
         raise ConfigError(f"{given}: {_expected(profile, profiles(driver))}")
     return driver.profiles / f"{profile}.toml"
 

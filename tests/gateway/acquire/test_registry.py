@@ -111,6 +111,9 @@ def test_wrong_profiles_and_options_are_named_with_what_was_expected(with_profil
         with_profiles, "acme-on", {}
     )
     assert "driver some needs a profile: expected one of acme-one" in wrong(with_profiles, "", {})
+    assert f"profile './own.toml': a file is given by its absolute path, such as {Path.cwd()}/own.toml" in wrong(
+        with_profiles, "./own.toml", {}
+    )
     assert "profile 'x': the driver some has no profiles" in wrong(DRIVER, "x", {})
     assert f"{tmp_path}/broken.toml: not TOML" in wrong(with_profiles, "broken", {})
     assert "/no/such.toml: cannot be read: No such file" in wrong(with_profiles, "/no/such.toml", {})
