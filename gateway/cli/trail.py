@@ -48,6 +48,7 @@ def _answer(fate: Fate) -> dict[str, Any] | None:
             "tries": got.tries,
             "late": got.late,
             "replayed": got.again,
+            "mapping": got.mapping,
         }
         return {"code": got.code, "reason": "", "at": got.again_at or got.acked_at, **told}
     if fate.queued is None or not (fate.queued.code or fate.queued.reason):
@@ -64,8 +65,14 @@ def _edit(one: Edited) -> dict[str, Any]:
         "by": one.by,
         "reason": one.reason,
         "patient_changed": one.patient_changed,
+        "mapping": one.mapping,
         "diff": one.diff,
     }
+
+
+def _verb(one: Edited) -> str:
+    """A person wrote it, or it was rendered anew because codes were decided about."""
+    return "edited" if one.mapping is None else "corrected"
 
 
 def history(kept: Kept, fate: Fate) -> list[tuple[datetime, str]]:
@@ -82,9 +89,9 @@ def _events(kept: Kept, fate: Fate) -> Iterator[tuple[datetime, str]]:
         words = f"{fate.queued.state}: {fate.queued.code} {fate.queued.reason}".replace("  ", " ").rstrip(": ")
         yield fate.queued.since or kept.received_at, words
     for one in fate.edits:
-        yield one.at, f"edited by {one.by} ({one.reason}): {one.message_id} takes the place of {one.replaces}"
+        yield one.at, f"{_verb(one)} by {one.by} ({one.reason}): {one.message_id} takes the place of {one.replaces}"
     for act in fate.acts:
-        if act.act != "edit":
+        if act.act not in {"edit", "correct"}:
             note = f" ({act.detail['note']})" if act.detail.get("note") else ""
             yield act.at, f"{act.act} by {act.by}{note}"
     if fate.delivery is not None:
@@ -102,7 +109,7 @@ def print_message(conn: sqlite3.Connection, found: config.Config, kept: Kept, fa
     print(f"\nWhat the device sent ({len(kept.entry.report.raw)} bytes)")
     print("\n".join(hexdump(kept.entry.report.raw)))
     for one in fate.edits:
-        print(f"\nEdited {one.at.isoformat()} by {one.by}: {one.reason}")
+        print(f"\n{_verb(one).capitalize()} {one.at.isoformat()} by {one.by}: {one.reason}")
         print(one.diff)
     table("History", ("when", "what"), [(at.isoformat(), what) for at, what in history(kept, fate)])
 

@@ -144,7 +144,7 @@ def test_why_names_the_decision_that_gave_a_code(wardlink: Wardlink, receivers: 
     ] == ["718-7"]
     shown = wardlink("why", "1", "--code", "2345-7", "-c", lab).out
     assert "decision 1 (QQQ Acme X1: 2345-7): by hand, by " in shown
-    assert "correct by " in shown
+    assert "corrected by " in shown
     assert wardlink("why", "1", "--code", "718-7", "--json", "-c", lab).json["values"][0]["decision"] is None
 
 
