@@ -11,6 +11,7 @@ follow each separator; none of them has any, so a sum is taken that is right wit
 
 Faults on the wire: a lost ETX, a new ENQ within a message, a wrong sum (refused, and sent again), a frame sent again because its
 ACK was lost. An acknowledgement that comes after the sender gave up is not given: it would be taken for the next message's.
+In recordings: messages that lost their controls, STX to checksum, on the way into a file; on a line nothing is one without.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ _END = re.compile(rb"[\x02\x03\x04\x05\x17]")
 _NOISE = re.compile(rb"[^\x00\x04\x05\x06\x15\r\n]+")
 _SUM = re.compile(rb"[\r\n]*([0-9A-Fa-f]{2})[\r\n]*\Z")
 _NUMBERED = re.compile(rb"[0-7][^\x1d\x1e]*\Z", re.DOTALL)
+_BARE = re.compile(
+    rb"(?:\A|(?<=[\r\n\x00\x04-\x06\x1e]))\x1e?mt[a-z]{2,4}\|(?:(?!(?<=[\r\n])\x1e?mt[a-z]{2,4}\|)[^\x02-\x05\x17\x1d])*"
+    rb"(?:\x1d[\r\n]*[0-9A-Fa-f]{0,2})?"
+)
+"""A message without STX and ETX: from its type, at the beginning of a line or record, to the next one or a control."""
 _NOISE_MAX = 1024
 """Bytes of noise told as one BadFrame: a second of the line at 9600 baud."""
 FIELDS_MAX = 4096
@@ -100,6 +106,7 @@ class BciLine:
         self._profile = profile or BciProfile()
         self._tokens = 0
         self._offset = 0
+        self._overhearing = False
         self._noise = Garbage(_NOISE_MAX)
         self._in = bytearray()
         self.start(0.0)
@@ -116,6 +123,10 @@ class BciLine:
         self._number = self._last_token = 0
         self._last = b""
         self._kept = False
+
+    def overhear(self) -> None:
+        """Listen to a recording: messages may lack controls and checksum."""
+        self._overhearing = True
 
     def receive(self, data: bytes, now: float) -> Sequence[Event[BciMessage]]:
         if not self._in:
@@ -170,7 +181,11 @@ class BciLine:
         events: list[Event[BciMessage]] = []
         while self._in:
             if not self._in.startswith(_STX):
-                events += self._between()
+                start = self._in.find(_STX)
+                passed = self._overheard(start, over=over) if self._overhearing else self._between(start)
+                if passed is None:
+                    break
+                events += passed
                 continue
             found = _END.search(self._in, 1)
             if found is None or found.end() > self._profile.message_max:
@@ -188,9 +203,27 @@ class BciLine:
             self._at = self._now
         return events
 
-    def _between(self) -> list[Event[BciMessage]]:
-        """What stands before a message: the session's controls, line ends, noise."""
-        start = self._in.find(_STX)
+    def _overheard(self, start: int, *, over: bool) -> list[Event[BciMessage]] | None:
+        """What a recording has before the STX at `start`, a message without one perhaps. None: more of it comes."""
+        data = bytes(self._in)
+        found = _BARE.search(data)
+        comes = not over and len(data) <= self._profile.message_max
+        if found is None or 0 <= start < found.start():
+            return None if start < 0 and comes else self._between(start)
+        if found.start():
+            return self._between(found.start())
+        if found.end() == len(data) and comes:
+            return None
+        offset, at, raw = self._offset, self._at, self._skip(found.end())
+        text, mark, rest = raw.rpartition(_GS)
+        said = _SUM.match(rest) if mark else None
+        if said is not None and self._profile.checksum != "none" and not self._sound(_RS + text.lstrip(_RS) + mark, said):
+            return [*self._noise.flush(), BadFrame(offset, len(raw), raw[:SAMPLE_MAX], "checksum")]
+        fields, _, _ = (text if mark else raw).rpartition(b"|")
+        return [*self._noise.flush(), Message(parse(re.sub(rb"[\x1e\r\n]", b"", fields)), raw, at)]
+
+    def _between(self, start: int) -> list[Event[BciMessage]]:
+        """What stands before `start`, or at all: the session's controls, line ends, noise."""
         raw = bytes(self._in[: start if start >= 0 else len(self._in)])
         events: list[Event[BciMessage]] = []
         at = 0
@@ -233,7 +266,7 @@ class BciLine:
 
     def _sound(self, summed: bytes, said: re.Match[bytes] | None) -> bool:
         if said is None:
-            return self._profile.checksum == "if-present"
+            return self._overhearing or self._profile.checksum == "if-present"
         plain = re.sub(rb"[\r\n]", b"", summed)
         return int(said[1], 16) in (sum(plain) & 0xFF, sum(summed) & 0xFF)
 

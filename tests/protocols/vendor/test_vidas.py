@@ -28,10 +28,10 @@ FIELDS = (
 REAL = b"\x02" + b"".join(b"\x1e" + field.encode() + b"|" for field in FIELDS) + b"\x1db0\x03"
 """A mini VIDAS's own message, with its own checksum."""
 FSH = (
-    b"\x021mtrsl|pis0913-024|pn|pb|ps-|so|si|cis0913-024|rtFSH|rnFSH|tt12:25|td13/01/2022|ql|"
-    b"qn30.94 mUI/ml|y3mUI/ml|qd1|ncvalid|idVIDASPC01|sn|m4haimanot|\x0312\r\n"
+    b"\x021mtrsl|pis0319-042|pn|pb|ps-|so|si|cis0319-042|rtFSH|rnFSH|tt12:25|td13/01/2022|ql|"
+    b"qn30.94 mUI/ml|y3mUI/ml|qd1|ncvalid|idVIDASPC01|sn|m4manitoha|\x0312\r\n"
 )
-"""A VIDAS PC's frame, with its own checksum."""
+"""A VIDAS PC's frame, with its own checksum: names and numbers have their characters in another order, which a sum does not see."""
 
 
 def line(**keys: object) -> BciLine:
@@ -74,7 +74,7 @@ def test_a_real_message_in_any_split(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 3, 1 << 20])
 def test_a_real_frame_in_any_split(size: int) -> None:
     (message,) = messages(hear(line(), ENQ + FSH + EOT, size))
-    assert (message.value("rt"), message.value("qn"), message.value("m4")) == ("FSH", "30.94 mUI/ml", "haimanot")
+    assert (message.value("rt"), message.value("qn"), message.value("m4")) == ("FSH", "30.94 mUI/ml", "manitoha")
 
 
 def bci(*records: bytes, ends: bytes = b"", upper: bool = False) -> bytes:
@@ -261,3 +261,39 @@ def test_no_bytes_make_it_raise_and_no_split_changes_what_is_told(data: bytes, s
     whole, parts = hear(line(), data), hear(line(), data, size)
     assert messages(whole) == messages(parts)
     assert reasons(whole) == reasons(parts)
+
+
+# Recordings
+
+BARE = b"|".join(field.encode() for field in FIELDS) + b"|"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("recorded", "expected", "faults"),
+    [
+        pytest.param(ENQ + ACK + REAL + ACK + EOT, 1, [], id="as it was on the line"),
+        pytest.param(REAL[1:-1], 1, [], id="without STX and ETX"),
+        pytest.param(REAL[1:-1] + REAL[1:-1], 2, [], id="two of them"),
+        pytest.param(REAL[1:-1].replace(b"0.05", b"0.06"), 0, ["checksum"], id="its checksum still counts"),
+        pytest.param(BARE, 1, [], id="the fields alone"),
+        pytest.param(BARE + b"\r\n" + BARE + b"\n", 2, [], id="a line each"),
+        pytest.param(BARE.replace(b"|", b"|\r\n"), 1, [], id="a field a line"),
+        pytest.param(BARE.replace(b"|", b"|\n") + BARE.replace(b"|", b"|\n"), 2, [], id="a field a line, two of them"),
+        pytest.param(b"\x02" + BARE + b"\x03", 1, [], id="without separators and checksum"),
+        pytest.param(b"2024-10-25 mt\r\n" + BARE + b"\r\nend", 1, ["garbage"], id="other lines are none"),
+        pytest.param(BARE + REAL, 2, [], id="one without, one as it was"),
+    ],
+)
+def test_a_recording_may_have_lost_its_controls(recorded: bytes, expected: int, faults: list[str], size: int) -> None:
+    codec = line()
+    codec.overhear()
+    codec.start(0.0)
+    events = hear(codec, recorded, size)
+    assert [[name + text for name, text in message.fields] for message in messages(events)] == [list(FIELDS)] * expected
+    assert reasons(events) == faults
+
+
+@pytest.mark.parametrize("said", [BARE, REAL[1:-1], b"\x02" + BARE + b"\x03"])
+def test_on_a_line_nothing_is_a_message_without_its_controls(said: bytes) -> None:
+    assert messages(hear(line(), said)) == []
