@@ -1,4 +1,4 @@
-"""Judging HL7 messages, anyone's, by their transaction (PCD-01, LAB-29, LAB-32): our rules over hl7apy's structure check."""
+"""Judging HL7 messages, anyone's, by their transaction (PCD-01, laboratory ones): our rules over hl7apy's structure check."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TypeAlias
 from gateway.lint.finding import Finding, Judge, Line
 from gateway.lint.grammar import check_bytes, check_segments, check_text
 from gateway.lint.header import check_msh
+from gateway.lint.lab import check_lab, is_lab
 from gateway.lint.lab_message import written
 from gateway.lint.lab_rules import LAB_RULES
 from gateway.lint.law import check_law
@@ -70,7 +71,9 @@ def _transaction(message: Message) -> Transaction | None:
     kind, event = message.text("MSH", 9), message.text("MSH", 9, 2)
     if kind == "OUL":
         return check_law
-    return check_poct if kind == "ORU" and event in EVENTS else None
+    if kind == "ORU" and event in EVENTS:
+        return check_poct
+    return check_lab if (kind, event) == ("ORU", "R01") and is_lab(message) else None
 
 
 def _fields(lines: list[Line]) -> None:

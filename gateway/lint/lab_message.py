@@ -39,15 +39,15 @@ def check_order(judge: Judge, lines: Sequence[Line], follows: Mapping[str, Abstr
             judge.add("segment-missing", name, "", f"one {name} at least")
 
 
-def check_head(msh: Line, kinds: Sequence[str], version: str) -> None:
-    """MSH-7, 9, 10, 11, 12."""
+def check_head(msh: Line, kinds: Sequence[str], version: str = "") -> None:
+    """MSH-7, 9, 10, 11 and, where one is expected, 12."""
     check_time(msh, 7)
     if msh.raw(9) not in kinds:
         msh.add("msh-9", 9, " or ".join(kinds))
     msh.require("msh-10", 10, "an id of its own")
     if msh.text(11) not in ("P", "T", "D"):
         msh.add("msh-11", 11, "P, T or D")
-    if msh.text(12) != version:
+    if version and msh.text(12) != version:
         msh.add("msh-12", 12, version)
 
 

@@ -23,6 +23,9 @@ _DOUBTS: Final = frozenset(Validity) - ABSENT - {Validity.OK, Validity.VALIDATED
 """States that travel with a value and that nobody may miss: questionable, test, demonstration …, as IHE extends table 0078."""
 
 
+NAMESPACE_MAX: Final = 20
+"""Characters of EI-2, an IS, in HL7 2.5 (2.A.28, 2.A.36): strict receivers refuse a longer name."""
+
 _ST_MAX: Final = 199
 """Characters of an ST in HL7 2.5 (2.A.74); longer text is TX."""
 
@@ -53,7 +56,7 @@ class Rows:
     ) -> None:
         self._settings, self._instances, self._first, self._kind, self._between = settings, instances, first, kind, between
         self._stamp = stamps(settings)
-        self._ei = lru_cache(CACHE_MAX)(device or (lambda device: device_ei(device, gateway)))
+        self._ei = lru_cache(CACHE_MAX)(device or (lambda device: _device(device, gateway)))
         self._code = lru_cache(CACHE_MAX)(self._new_code)
         self._unit = lru_cache(CACHE_MAX)(self._new_unit)
         self._authority = gateway_ei(gateway)
@@ -161,3 +164,9 @@ def _long(value: str, escaped: str) -> tuple[str, str]:
     if kind and _BASE64.fullmatch(value):
         return "ED", field("", "IM", kind, "Base64", value)
     return "TX", escaped
+
+
+def _device(device: DeviceIdentity, gateway: Gateway) -> str:
+    """OBX-18 as PCD-01 has it, its second component no longer than HL7 2.5 allows."""
+    first, model, *rest = device_ei(device, gateway).split("^")
+    return "^".join([first, field(device.model[:NAMESPACE_MAX]) if model else "", *rest])

@@ -9,7 +9,7 @@ from gateway.deliver.destination import Outgoing
 from gateway.deliver.messages import Renderer, UnsuitedError
 from gateway.deliver.messages.hl7 import Head, private_system, stamps
 from gateway.deliver.messages.lab_parts import Parts, mode, status
-from gateway.deliver.messages.lab_rows import Rows
+from gateway.deliver.messages.lab_rows import NAMESPACE_MAX, Rows
 from gateway.deliver.messages.values import absent
 from gateway.model import Category, DeviceIdentity, Entry, Gateway, Material, Observation, Report, Specimen, Subject
 from gateway.settings.lab import LawSettings
@@ -129,7 +129,8 @@ class _Writer:
 
 def _device(device: DeviceIdentity, gateway: Gateway) -> str:
     """OBX-18: model, serial number, and the asset tag that this gateway knows it by."""
-    known = (field(device.model, device.maker), field(device.serial, device.maker), field(device.id, gateway.name))
+    maker = device.maker[:NAMESPACE_MAX]
+    known = (field(device.model, maker), field(device.serial, maker), field(device.id, gateway.name[:NAMESPACE_MAX]))
     return "~".join(known)
 
 

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 
 from gateway.deliver.destination import Outgoing
 from gateway.deliver.messages import Renderer, UnsuitedError
-from gateway.deliver.messages.hl7 import Head, device_ei, private_system, stamps
+from gateway.deliver.messages.hl7 import Head, private_system, stamps
 from gateway.deliver.messages.lab_parts import Parts, mode
 from gateway.deliver.messages.lab_rows import Rows
-from gateway.model import Category, DeviceIdentity, Entry, Gateway, Observation, Report, Subject
+from gateway.model import Category, Entry, Gateway, Observation, Report, Subject
 from gateway.settings.lab import PoctSettings
 from protocols.hl7v2.message import field, segment
 
 _CONTROLS = {"R30": "NW", "R31": "NW", "R32": "RE"}
 """ORC-1: a new order with its result, or the result of one that exists."""
-_NAMESPACE_MAX = 20
-"""Characters of EI-2, an IS, in HL7 2.5: strict receivers refuse a longer model name."""
 _SPECIMEN_UNKNOWN = "UNK^Unknown^NULLFL"
 
 
@@ -31,11 +29,7 @@ class _Writer:
     def __init__(self, settings: PoctSettings, gateway: Gateway) -> None:
         self._settings = settings
         self._head = Head(settings, gateway, version=settings.version, set_id="1")
-
-        def device(identity: DeviceIdentity) -> str:
-            return _device(identity, gateway)
-
-        self._rows = Rows(settings, gateway, device=device)
+        self._rows = Rows(settings, gateway)
         self._parts = Parts(settings, gateway, self._head, stamps(settings), self._rows)
 
     def __call__(self, entry: Entry, subject: Subject | None) -> Outgoing:
@@ -88,9 +82,3 @@ class _Writer:
     def _nothing(self, report: Report) -> str:
         """The one row that a report without results has: no value to be had for what was asked."""
         return segment("OBX", "1", "", self._parts.service(report, ()), *([""] * 7), "X")
-
-
-def _device(device: DeviceIdentity, gateway: Gateway) -> str:
-    """OBX-18 as ORU^R01 has it."""
-    first, model, *rest = device_ei(device, gateway).split("^")
-    return "^".join([first, field(device.model[:_NAMESPACE_MAX]) if model else "", *rest])

@@ -1,4 +1,4 @@
-"""What every analyzer's capture becomes, as LAB-29 and LAB-32, judged by hl7apy and by our clauses."""
+"""What every analyzer's capture becomes, as ORU^R01, LAB-29 and LAB-32, judged by hl7apy and by our clauses."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from gateway.acquire import offline, recording, registry
-from gateway.deliver.messages import Renderer, law, poct
+from gateway.deliver.messages import Renderer, lab, law, poct
 from gateway.lint import Severity, lint_hl7
 from gateway.model import Category, DeviceIdentity, Entry, Gateway, Report
-from gateway.settings.lab import LawSettings, PoctSettings
+from gateway.settings.lab import LabSettings, LawSettings, PoctSettings
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 FOLDERS = sorted(path.parent for path in CAPTURES.glob("*/*/*/expected.json"))
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BOX = Gateway(name="4-EAST-1", eui64="0123456789ABCDEF")
-LAW, POCT = law.renderer(LawSettings(), BOX), poct.renderer(PoctSettings(), BOX)
+LAW, POCT, LAB = law.renderer(LawSettings(), BOX), poct.renderer(PoctSettings(), BOX), lab.renderer(LabSettings(), BOX)
 
 
 def reports(folder: Path) -> Iterator[Report]:
@@ -33,12 +33,12 @@ def reports(folder: Path) -> Iterator[Report]:
 
 
 def chosen(folder: Path) -> Iterator[tuple[Renderer, Report]]:
-    """The first result and the first control; results as LAB-29 or LAB-32 by turns, for hl7apy is slow."""
+    """The first result and the first control; in the formats by turns, for hl7apy is slow."""
     found = {one.category: one for one in reversed([*reports(folder)])}
     if Category.LAB in found:
-        yield (LAW, POCT)[FOLDERS.index(folder) % 2], found[Category.LAB]
+        yield (LAW, POCT, LAB)[FOLDERS.index(folder) % 3], found[Category.LAB]
     if Category.QC in found:
-        yield LAW, found[Category.QC]
+        yield (LAW, LAB)[FOLDERS.index(folder) % 2], found[Category.QC]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(CAPTURES)))

@@ -20,13 +20,13 @@ def sample(name: str) -> str:
     return (SAMPLES / f"{name}.hl7").read_text(encoding="utf-8").replace("\n", "\r")
 
 
-LAW, CONTROL, POCT = sample("law"), sample("law-control"), sample("poct")
-"""Written from the structure of LAB-29 as cobas analyzers send it, and of ORU_R30 in HL7 2.5."""
+LAW, CONTROL, POCT, LAB = sample("law"), sample("law-control"), sample("poct"), sample("lab")
+"""Written from the structure of LAB-29 as cobas analyzers send it, of ORU_R30 in HL7 2.5 and of ORU_R01 in 2.5.1."""
 COBAS = sample("law-cobas-pro")
 """What a cobas pro sent, its ids replaced: a patient's result with its double, calibration and reagents."""
 
 
-@pytest.mark.parametrize("text", [LAW, CONTROL, POCT], ids=["patient", "control", "point of care"])
+@pytest.mark.parametrize("text", [LAW, CONTROL, POCT, LAB], ids=["patient", "control", "point of care", "ORU^R01"])
 def test_a_clean_message_has_no_finding(text: str) -> None:
     assert [(one.rule, one.field, one.got) for one in lint_hl7(text.encode())] == []
 
@@ -88,6 +88,15 @@ FAULTS = [
     ("law", "obx-21-unique", "||I-2^BOX", "||I-1^BOX"),
     ("law", "obx-29", "RSLT", "XXXX"),
     ("law-control", "spm-id", "|20391||", "|||"),
+    ("lab", "segment-order", "\rORC|RE|ORD-1|F-1", "\rNTE|1||x\rORC|RE|ORD-1|F-1"),
+    ("lab", "segment-missing", "\rOBR|1", "\rZBR|1"),
+    ("lab", "pid-3", "SYN-0001^^^HOSP^MR", ""),
+    ("lab", "obr-4", "GLU^Glucose^99X|||2026", "|||2026"),
+    ("lab", "time-offset", "F|||20261121115900+0000||SYN", "F|||20261121115900||SYN"),
+    ("lab", "obx-5-number", "|5.50|", "|>5.50|"),
+    ("lab", "spm-4", "SER^Serum^HL70487", ""),
+    ("lab", "control-patient", "P^Patient", "Q^Control"),
+    ("lab", "structure", "|SYN-4711||", "|SYN-4711^1^2^3||"),
     ("poct", "segment-later", "\rOBX|1", "\rOBX|2|NM|X^^L||1|%^^UCUM|||||F|||20261121||||D\rSPM|1|S||SER\rOBX|1"),
     ("poct", "segment-missing", "\rORC|", "\rZRC|"),
     ("poct", "msh-9", "ORU^R32^ORU_R30", "ORU^R32^ORU_R32"),
@@ -110,6 +119,12 @@ def test_each_rule_finds_its_fault(name: str, rule: str, right: str, wrong: str)
     assert rule in found
 
 
+def test_an_oru_r01_that_claims_pcd01_is_judged_by_that() -> None:
+    claim = "UNICODE UTF-8|||IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO"
+    found = {one.rule for one in lint_hl7(LAB.replace("UNICODE UTF-8", claim).encode())}
+    assert "segment-forbidden" in found, "PCD-01 has neither ORC nor SPM"
+
+
 def test_two_messages_with_one_id_that_differ_are_told() -> None:
     found = [one.rule for one in lint_hl7((LAW + LAW.replace("5.50", "5.60")).encode())]
     assert found == ["msh-10-unique"]
@@ -126,7 +141,7 @@ def test_an_order_without_orc_is_told_with_its_place() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.sampled_from([LAW, POCT]),
+    st.sampled_from([LAW, POCT, LAB]),
     st.lists(
         st.tuples(st.integers(0, 1200), st.sampled_from(["|", "^", "\r", "~", "\\", "&", '""', "9", "OBX|", "\r\r", ""])),
         max_size=6,
