@@ -226,6 +226,8 @@ class AstmOptions(Options):
     """The component with a LOINC that may be trusted; 0: none."""
     sub_id: tuple[int, ...] = ()
     """The components that tell results of one code apart (dilution, replicate, aspect)."""
+    sub_id_places: tuple[At, ...] = ()
+    """Places elsewhere that do so too, and go first: ["O.3.2"] for the number of an isolate (BD)."""
     method: At | None = None
     """Where a result says how it came about ("R.3.5")."""
     methods: dict[str, Method] = Field(default_factory=dict)
@@ -237,6 +239,10 @@ class AstmOptions(Options):
     """Components of R.4, in order; the others become notes."""
     not_values: tuple[str, ...] = ()
     """Components of R.4 that say how a value is written and are none themselves ("RAW"); they become notes."""
+    values: dict[str, Components] = Field(default_factory=dict)
+    """The same for results whose R.3 has the text in component 4: { GND = 1 } (BD: the verdict, not its growth units)."""
+    susceptibility: tuple[int, ...] = ()
+    """Components of R.4 with S, I or R, in order of preference: a flag, and the value where there is no other (BD: 3, 5, 4)."""
     verdicts: tuple[str, ...] = ()
     """First components of R.4 that are the verdict on the number in the second, where both are alone (Elecsys: -1^0.303)."""
     withheld: tuple[str, ...] = ()

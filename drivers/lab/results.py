@@ -32,6 +32,9 @@ _LOINC = re.compile(r"(\d{1,7})-(\d)\Z")
 _WORD = re.compile(r"[^\W_]+")
 _SAME_LETTERS = re.compile(r"(\S)\1*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{200,}={0,2}\Z")
+SUSCEPTIBILITIES = ("S", "I", "R", "N", "X")
+"""An antibiotic's effect: susceptible, intermediate, resistant, not susceptible, not told."""
+
 TEST_MODES = ("T", "D")
 """H.12: training, debugging. Their values are no patient's."""
 
@@ -70,7 +73,7 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
         ),
         materials=materials(scope, options, of_result=True),
         operator=somebody(read(scope, "R.11"), options),
-        sub_id=rest,
+        sub_id="^".join(filter(None, [*(read(scope, place) for place in options.sub_id_places), rest]))[:SUB_ID_MAX],
     )
 
 
@@ -104,7 +107,7 @@ def identify(record: Record, n: int, options: AstmOptions, repeat: int = 0) -> t
     claimed = parts[options.loinc - 1] if 0 < options.loinc <= len(parts) else ""
     spoken_for = {at, *options.name, options.loinc if _LOINC.match(claimed) else 0}
     wanted = options.sub_id or range(at + 1, len(parts) + 1)
-    rest = [part for c, part in enumerate(parts, 1) if part and c in wanted and c not in spoken_for]
+    rest = [part for c, part in enumerate(parts, 1) if part.strip(".,") and c in wanted and c not in spoken_for]
     return code, "^".join(filter(None, [cut, *rest]))[:SUB_ID_MAX], claimed if _LOINC.match(claimed) else ""
 
 
@@ -190,18 +193,30 @@ def _value(record: Record, code: str, options: AstmOptions) -> tuple[Value, tupl
         text = "\\".join("^".join(record.components(4, n)).strip("^") for n in range(record.repeats(4)))
         return Value(Kind.TEXT, text), ()
     words = tuple(part for part in record.components(4) if part in options.not_values)
-    flags_at = options.flag_component
-    parts = tuple("" if part in words or n == flags_at else part for n, part in enumerate(record.components(4), 1))
+    apart = {options.flag_component, *_judging(record, options)}
+    parts = tuple("" if part in words or n in apart else part for n, part in enumerate(record.components(4), 1))
     repeats = tuple(text for n in range(1, record.repeats(4)) if (text := "^".join(record.components(4, n)).strip("^ ")))
     known = options.analytes.get(code)
-    found, others = values.choose(parts, _order(parts, options), options.reading)
+    found, others = values.choose(parts, _order(record, parts, options), options.reading)
     if options.exponent and options.exponent <= len(parts):
         exponent = parts[options.exponent - 1]
         found, others = values.scaled(found, exponent), tuple(other for other in others if other != exponent.strip())
     if known is not None and known.kind is Kind.TEXT and found.text is not None:
         written = (part.strip() for part in parts if values.value(part, options.reading) == found)
         found = Value(Kind.TEXT, next(written, f"{found.comparator}{found.text}"))
-    return found, others + repeats + words
+    verdicts = _susceptibility(record, options)
+    if verdicts and found.text is None:
+        found = Value(Kind.TEXT, verdicts[0])
+    return found, others + verdicts[1:] + repeats + words
+
+
+def _susceptibility(record: Record, options: AstmOptions) -> tuple[str, ...]:
+    """What the components of R.4 say that judge an antibiotic, each once, the one that counts first."""
+    return tuple(dict.fromkeys(record.component(4, n).strip() for n in _judging(record, options)))
+
+
+def _judging(record: Record, options: AstmOptions) -> tuple[int, ...]:
+    return tuple(n for n in options.susceptibility if record.component(4, n).strip() in SUSCEPTIBILITIES)
 
 
 def _withheld(record: Record, options: AstmOptions) -> tuple[Value, tuple[str, ...]] | None:
@@ -212,8 +227,11 @@ def _withheld(record: Record, options: AstmOptions) -> tuple[Value, tuple[str, .
     return values.NO_VALUE._replace(validity=Validity.INVALID), said
 
 
-def _order(parts: tuple[str, ...], options: AstmOptions) -> tuple[int, ...]:
+def _order(record: Record, parts: tuple[str, ...], options: AstmOptions) -> tuple[int, ...]:
     """Which components of R.4 to try: the profile's, or the second alone where the first is its verdict (Elecsys: -1^0.303)."""
+    of_sort = options.values.get(record.component(3, 4).strip())
+    if of_sort is not None:
+        return of_sort
     if options.value or len(parts) < 2 or parts[0].strip() not in options.verdicts or any(parts[2:]):
         return options.value
     number = values.value(parts[1], options.reading)
@@ -222,7 +240,8 @@ def _order(parts: tuple[str, ...], options: AstmOptions) -> tuple[int, ...]:
 
 def _flags(record: Record, options: AstmOptions) -> tuple[str, ...]:
     """R.7, and what stands in the component of R.4 that holds flags too ("146!  H ", "11.57  ! Rl ": R and l)."""
-    told = values.flags(record, 7, options.flags)
+    judged = values.translated(_susceptibility(record, options)[:1], options.flags)
+    told = (*values.flags(record, 7, options.flags), *judged)
     more = (
         [flag[0] for flag in _SAME_LETTERS.finditer(record.component(4, options.flag_component))]
         if options.flag_component

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -94,9 +94,9 @@ def choose(parts: tuple[str, ...], order: tuple[int, ...], how: Reading) -> tupl
     `order` names the components to try; empty: the first that is a number, else the first that is anything at all
     (a qualitative result in one component and its number in another are both common).
     """
-    candidates = [n for n in (order or range(1, len(parts) + 1)) if n <= len(parts) and parts[n - 1].strip()]
+    candidates = [n for n in (order or range(1, len(parts) + 1)) if 0 < n <= len(parts) and parts[n - 1].strip()]
     if not candidates:
-        return NO_VALUE, ()
+        return NO_VALUE, tuple(filter(None, map(str.strip, parts)))
     read = {n: value(parts[n - 1], how) for n in candidates}
     chosen = candidates[0]
     if not order:
@@ -116,16 +116,14 @@ def reference_range(record: Record, n: int, *, decimal_comma: bool) -> tuple[str
     r"""R.6 as OBX-7 writes it ("3.5-5.1", "<200"), and what else the field said: its further repeats.
 
     Two bounds may be a text ("3.5 to 5.1", a range's name behind it), two components (`0.27^4.20`, Roche and Mindray) or two
-    repeats (`20.0\30.0`, cobas c 111). Of another lone number nobody knows which bound it is: the whole field stays as it came
-    (`4.5\.4^12.5\24`, IMMULITE). Without a letter or digit it says nothing ("-", Dimension Vista).
+    repeats (`20.0\30.0`, cobas c 111). Of another lone number nobody knows which bound it is: the whole field stays as it came.
+    Without a letter or digit it says nothing ("-", Dimension Vista).
     """
     repeats = [
         tuple(part.strip()[:TEXT_MAX] for part in record.components(n, r)) for r in range(min(record.repeats(n), RANGES_MAX))
     ]
-    if len(repeats) > 1 and _lone_number(repeats[0]):
-        low, high = repeats[0][0], repeats[1][0] if len(repeats) == 2 and _lone_number(repeats[1]) else ""
-        both = high and Decimal(low) < Decimal(high)
-        return f"{low}-{high}" if both else record.field(n).strip()[:TEXT_MAX], ()
+    if len(repeats) > 1 and any(repeats[0]) and _are_numbers(repeats[0][:1]) and not any(repeats[0][1:]):
+        return _bounds(repeats) or (record.field(n).strip()[:TEXT_MAX], ())
     ranges = [_repeat(parts, named=nth > 0, decimal_comma=decimal_comma) for nth, parts in enumerate(repeats)]
     return (ranges[0], tuple(f"range: {text}" for text in ranges[1:] if text)) if ranges else ("", ())
 
@@ -139,8 +137,22 @@ def _repeat(parts: tuple[str, ...], *, named: bool, decimal_comma: bool) -> str:
     return said if any(map(str.isalnum, said)) else ""
 
 
-def _lone_number(parts: tuple[str, ...]) -> bool:
-    return _is_number(next(iter(parts), "")) and not any(parts[1:])
+def _bounds(repeats: Sequence[tuple[str, ...]]) -> tuple[str, tuple[str, ...]] | None:
+    r"""Bounds in repeats: `low\high`; IMMULITE's `4.5\.4^12.5\24`, each bound with what it can measure: 4.5-12.5 of .4-24."""
+    match repeats:
+        case [(low,), (high,)] if _ascend(low, high):
+            return f"{low}-{high}", ()
+        case [(low,), (least, high), (most,)] if _ascend(low, high) and not (_ascend(low, least) or _ascend(most, high)):
+            return (f"{low}-{high}", (f"range: {least}-{most}",)) if _are_numbers((least, most)) else None
+    return None
+
+
+def _ascend(low: str, high: str) -> bool:
+    return _are_numbers((low, high)) and Decimal(low) < Decimal(high)
+
+
+def _are_numbers(texts: Iterable[str]) -> bool:
+    return all(map(_is_number, texts))
 
 
 def _is_number(text: str) -> bool:

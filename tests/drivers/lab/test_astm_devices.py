@@ -254,3 +254,25 @@ def test_a_saturation_without_a_unit_is_a_part_of_one(analyzer: Any) -> None:
     rows = ("R|1|^^^sO2^M|0.973", "R|2|^^^sO2^M|97.3|%")
     (report,) = analyzer("radiometer-abl800").read("H|\\^&|||ABL837^1", "O|1||Sample #^1", *rows)
     assert [(seen.value, seen.unit) for seen in report.observations] == [("0.973", "1"), ("97.3", "%")]
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "flags", "notes"),
+    [
+        ("0.5^^S", "0.5", ("S",), ()),
+        ("^<=2^^S", "2", ("S",), ()),
+        ("0.5^^R^S^S^bnf", "0.5", ("R",), ("S", "bnf")),
+        ("^^^S^R^bnf", "R", ("R",), ("S", "bnf")),
+        ("4^^N", "4", ("NS",), ()),
+        ("4^^X", "4", (), ()),
+        ("^^^^^bnf", None, (), ("bnf",)),
+    ],
+)
+def test_an_antibiotics_judgement_is_a_flag_and_the_value_where_there_is_no_concentration(
+    said: str, value: str | None, flags: tuple[str, ...], notes: tuple[str, ...], analyzer: Any
+) -> None:
+    records = (r"H|\^&|||BLA", "P|1", "O|1|A1^2^EC||^^^ISOLATE RESULT", f"R|1|^^^AST^^CIP^,|{said}|||||F")
+    (seen,) = analyzer("bd-epicenter").read(*records)[0].observations
+    assert (seen.value, seen.sub_id) == (value, "2^AST")
+    assert tuple(flag for flag in seen.flags if flag != "NAV") == flags
+    assert seen.notes[: len(notes)] == notes
