@@ -219,6 +219,8 @@ def _row(one: Any) -> tuple[object, ...]:
 
 def _not_read(one: Tested) -> Iterator[str]:
     """What is in the bytes and in no reading, or in one without a meaning."""
+    if not one.run.messages:
+        yield "nothing in it was understood: is it the right driver, is it the bytes as they came? (docs/decode.md)"
     for line in one.run.lines():
         yield f"not read: {line}"
     if units := one.run.unknown_units:

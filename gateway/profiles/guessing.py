@@ -90,7 +90,7 @@ class _Trial:
                 found = score(self._run(_with(self.table, key.path, value)))
             except ConfigError:  # not with what else is set
                 continue
-            if found > best and _no_worse(found, first):
+            if found[0] and found > best and _no_worse(found, first):  # of what nobody understands nothing is told
                 best, chosen = found, value
         return None if chosen is None else (chosen, _why(first, best))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.acquire import registry
 from gateway.errors import ConfigError
+from gateway.model import Category
 from gateway.profiles import runs
 from gateway.profiles.finding import Chosen
 from gateway.profiles.runs import EXPECTED, OPTIONS, WIRE, Run
@@ -43,8 +44,10 @@ class Tested:
 
     @property
     def good(self) -> bool:
-        """Whether it is as it should be: as expected, or, where nobody said what that is, something was read."""
-        return not self.differences if self.differences is not None else bool(self.run.readings)
+        """Whether it is as it should be: as expected, or, where nobody said what that is, a result was read."""
+        if self.differences is not None:
+            return not self.differences
+        return any(one.category is not Category.EVENTS and one.observations for one in self.run.reports)
 
 
 def cases(paths: Sequence[Path]) -> list[Case]:

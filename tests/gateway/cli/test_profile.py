@@ -85,7 +85,11 @@ def test_what_nobody_read_is_told(wardlink: Wardlink, tmp_path: Path) -> None:
 
 def test_a_recording_of_which_nothing_is_read_is_no_success(wardlink: Wardlink, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"nothing of the sort")
-    assert wardlink("profile", "test", "generic", tmp_path / "a.bin", "--driver", "astm").code == 1
+    done = wardlink("profile", "test", "generic", tmp_path / "a.bin", "--driver", "astm")
+    assert (done.code, "nothing in it was understood: is it the right driver" in done.out) == (1, True)
+    assert "Everything in it was read" not in done.out
+    (tmp_path / "b.bin").write_bytes(b"H|\\^&\rC|1||no result at all\rL|1|N\r")
+    assert wardlink("profile", "test", "generic", tmp_path / "b.bin", "--driver", "astm").code == 1, "an event is no result"
 
 
 def test_accepting_writes_what_was_read_and_says_that_it_proves_nothing(wardlink: Wardlink, case: Path) -> None:
