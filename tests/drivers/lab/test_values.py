@@ -138,7 +138,13 @@ def test_a_mantissa_is_scaled_exactly(mantissa: str, exponent: str, expected: st
         pytest.param("^14", ("<14", ()), id="cobas e 411: an upper bound alone, as OBX-7 writes one"),
         pytest.param("^", ("", ()), id="Mindray: neither"),
         pytest.param("^DEFAULT", ("", ()), id="XL-640: a range's name without a range"),
-        pytest.param("4.5\\.4^12.5\\24", ("4.5\\.4^12.5\\24", ()), id="IMMULITE: a lone number is no range, so all of it stays"),
+        pytest.param(
+            "4.5\\.4^12.5\\24", ("4.5-12.5", ("range: .4-24",)), id="IMMULITE's T4: what is normal of what it can measure"
+        ),
+        pytest.param("0.400\\0.004^4.00\\75.0", ("0.400-4.00", ("range: 0.004-75.0",)), id="its TSH"),
+        pytest.param(".5\\.5^1500\\1500", (".5-1500", ("range: .5-1500",)), id="its ferritin: both are one"),
+        pytest.param("4.5\\5^12.5\\24", ("4.5\\5^12.5\\24", ()), id="what is normal must lie within"),
+        pytest.param("4.5\\x^12.5\\24", ("4.5\\x^12.5\\24", ()), id="a lone number is no range, so all of it stays"),
         pytest.param("20.0\\30.0", ("20.0-30.0", ()), id="cobas c 111: two bounds, two repeats"),
         pytest.param(
             "1.0\\0.9\\1.0", ("1.0\\0.9\\1.0", ()), id="cobas c 111's controls: three numbers, and no word which is which"
