@@ -261,8 +261,8 @@ def test_a_saturation_without_a_unit_is_a_part_of_one(analyzer: Any) -> None:
     [
         ("0.5^^S", "0.5", ("S",), ()),
         ("^<=2^^S", "2", ("S",), ()),
-        ("0.5^^R^S^S^bnf", "0.5", ("R",), ("S", "bnf")),
-        ("^^^S^R^bnf", "R", ("R",), ("S", "bnf")),
+        ("0.5^^R^S^S^bnf", "0.5", ("R",), ("bnf", "S")),
+        ("^^^S^R^bnf", "R", ("R",), ("bnf", "S")),
         ("4^^N", "4", ("NS",), ()),
         ("4^^X", "4", (), ()),
         ("^^^^^bnf", None, (), ("bnf",)),
