@@ -14,6 +14,9 @@ _ENDS: Final = re.compile(b"[\x0b\x1c]")
 _BARE: Final = re.compile(rb"MSH[!-/:-@\[-`{-~]{4}")
 """An MSH with its delimiters: what a message without a frame begins with."""
 _BARE_SIZE: Final = 7
+_ENVELOPE: Final = re.compile(rb"(?:(?<=[\r\n])|\A)[FB](?:HS|TS)(?:[!-/:-@\[-`{-~][^\r\n]*)?(?:[\r\n]+|\Z)")
+"""FHS, BHS, BTS, FTS: the lines around a batch, which say nothing that its messages do not."""
+_AGAIN: Final = re.compile(rb"(?<=[\r\n])(?=MSH[!-/:-@\[-`{-~]{4})")
 _NEXT: Final = re.compile(rb"(?<=[\r\n])MSH[!-/:-@\[-`{-~]{4}|\x0b|\x1c")
 
 
@@ -26,6 +29,12 @@ class Block:
 
 
 Found: TypeAlias = Block | BadFrame
+
+
+def messages(body: bytes) -> list[bytes]:
+    """The messages of a block: mostly one; several where the sender puts a batch into a block."""
+    whole = _ENVELOPE.sub(b"", body) if body[:3] in {b"FHS", b"BHS"} else body
+    return _AGAIN.split(whole) if whole else [body]
 
 
 class Blocks:
@@ -129,7 +138,7 @@ class Blocks:
         """Drop `size` bytes; None when they are nothing but fill between messages."""
         offset, raw, blank = self._offset, bytes(self._buffer[: min(size, SAMPLE_MAX)]), False
         if reason == "garbage":
-            blank = not bytes(self._buffer[:size]).strip(self._fill)
+            blank = not _ENVELOPE.sub(b"", bytes(self._buffer[:size])).strip(self._fill)
         self._drop(size)
         return None if blank or size == 0 else BadFrame(offset, size, raw, reason)
 

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from protocols.hl7v2 import ack, queries
 from protocols.hl7v2.ack import Code
 from protocols.hl7v2.ack import Error as AckError
-from protocols.hl7v2.blocks import Block, Blocks
+from protocols.hl7v2.blocks import Block, Blocks, messages
 from protocols.hl7v2.message import Message as Hl7Message
 from protocols.hl7v2.message import parse
 from protocols.hl7v2.mllp import BLOCK_MAX, encode
@@ -165,7 +165,7 @@ class Server:
         if isinstance(found, BadFrame):
             return [found]
         self._framed = found.framed
-        return self._message(found.body, offset, at)
+        return [event for body in messages(found.body) for event in self._message(body, offset, at)]
 
     def _message(self, body: bytes, offset: int, at: float) -> list[Hl7Event]:
         found = parse(body, broken=self._profile.broken)

@@ -217,6 +217,27 @@ def test_a_message_without_a_frame_ends_with_the_connection() -> None:
     assert message.raw == BARE
 
 
+@pytest.mark.parametrize("framed", [True, False], ids=["in one block", "without a frame"])
+@pytest.mark.parametrize("around", [("", ""), ("FHS|^~\\&|A\rBHS|^~\\&|A\r", "BTS|2\rFTS|1\r"), ("BHS|^~\\&|A\r", "BTS|2")])
+def test_each_message_of_a_batch_is_answered_by_itself(framed: bool, around: tuple[str, str]) -> None:
+    line = server()
+    text = around[0].encode() + oru("M1")[1:-2] + oru("M2")[1:-2] + around[1].encode()
+    events = [*line.receive(encode(text) if framed else text, 0.0), *line.on_deadline(QUIET_S)]
+    assert [type(event) for event in events] == [Message, Message]
+    tokens = [event.token for event in events if isinstance(event, Message)]
+    line.confirm(tokens[1] or 0)
+    line.reject(tokens[0] or 0)
+    answers = line.data_to_send()
+    assert answers.index(b"MSA|AA|M2") < answers.index(b"MSA|AE|M1")
+
+
+def test_a_batch_without_messages_is_rejected() -> None:
+    line = server()
+    (bad,) = line.receive(encode(b"BHS|^~\\&|A\rBTS|0\r"), 0.0)
+    assert isinstance(bad, BadFrame)
+    assert said(line) == [("AR", "")]
+
+
 def test_a_block_ends_with_its_fs_whatever_follows() -> None:
     line = server()
     first, second = line.receive(oru("A")[:-1] + oru("B")[:-1] + b"\n", 0.0)
@@ -261,7 +282,8 @@ def test_a_block_beyond_the_cap_is_passed_over_and_the_next_one_comes_out() -> N
 
 @given(
     st.lists(
-        st.sampled_from([BARE, oru("C")[:-2], oru("A"), oru("B"), b"\x02", b"noise", encode(b"hello"), b"\x0b half"]), max_size=6
+        st.sampled_from([BARE, oru("C")[:-2], oru("A"), oru("B"), b"\x02", b"noise", encode(b"hello"), b"\x0b half", b"BHS|x\r"]),
+        max_size=6,
     ),
     st.lists(st.integers(1, 50)),
 )
