@@ -78,6 +78,8 @@ CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
         {"specimen_id": "SYN-2", "value": "7.80", "status": "F"}),
     "XN: neither rack nor position, nor how the id was entered": ("generic", XN, "O|1||^^     12345^|^^^^WBC|||||||N||||||||||||||F", "R|1|^^^^WBC^1|  8.5|10*3/uL||N",
         {"specimen_id": "12345", "value": "8.5"}),
+    "a coagulation analyzer: an empty component before the id": ("generic", "H|\\^&||||||||||P|1|20240923162541", "O|1|^240923005917||^^^PT\\^^^PT\\^^^FIB", "R|2|^^^PT     |1.03|INR||||||||20240923150322",
+        {"specimen_id": "240923005917", "vendor_code": "PT", "unit": "{INR}", "value": "1.03"}),
     "c 111: two bounds in two repeats": ("roche-cobas-c111", "H|\\^&|||c111^Roche^c111^0.5.4.0509^1^1005|||||host|RSUPL^BATCH|P|1|20051021152259", "O|1||Sample1^^Pos1|^^^111|R||||||N|||||||||||20051021152259|||F",
         "R|1|^^^687|49.2|U/L|20.0\\30.0|H||F||admin",
         {"specimen_id": "Sample1", "value": "49.2", "range": "20.0-30.0", "flags": ["H"], "operator": "admin", "device": "astm c111 1005"}),
