@@ -147,8 +147,7 @@ def _about(driver: Any, name: str) -> dict[str, Any]:
 
 def _tested(chosen: Chosen, case: testing.Case) -> Tested:
     done = testing.held(chosen, case)
-    for message in done.run.messages:
-        done.unread += [_place(one) for one in joined(tracing.unread(message, chosen)) if not _counts(one)]
+    done.unread = [_place(one) for one in joined(tracing.unread(done.run.messages, chosen)) if not _counts(one)]
     return done
 
 

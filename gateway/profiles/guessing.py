@@ -176,6 +176,8 @@ def _astm(trial: _Trial) -> None:
     header = next((one for one in records if one.type == "H"), None)
     if header is not None:
         marks = header.delimiters
+        framed = trial.seen.run.messages[0].raw[:1] == b"\x02"
+        trial.seen.remarks.append("records in frames (STX … ETX)" if framed else "bare records, without frames")
         trial.seen.remarks.append(
             f"delimiters {marks.field}{marks.repeat}{marks.component}{marks.escape}, read from H; "
             f"it calls itself {'^'.join(header.components(5)) or '(nothing in H.5)'}"

@@ -97,13 +97,18 @@ def trace(chosen: Chosen, flows: Sequence[Flow]) -> Trace:
     return found
 
 
-def unread(message: Message[Any], chosen: Chosen) -> list[Token]:
+def unread(messages: Sequence[Message[Any]], chosen: Chosen) -> list[Token]:
     """The first token of each place that nothing is read from: some of a place's tokens are tried, for all are read alike."""
-    told = [_content(one) for one in _read(message, chosen)]
-    by_place: dict[str, list[Token]] = {}
-    for token in tokens(message.body):
-        by_place.setdefault(token.place, []).append(token)
-    return [found[0] for found in by_place.values() if not any(_matters(one, message, chosen, told) for one in found[:ALIKE_MAX])]
+    told = [[_content(one) for one in _read(message, chosen)] for message in messages]
+    by_place: dict[str, list[tuple[int, Token]]] = {}
+    for n, message in enumerate(messages):
+        for token in tokens(message.body):
+            by_place.setdefault(token.place, []).append((n, token))
+    return [
+        found[0][1]
+        for found in by_place.values()
+        if not any(_matters(token, messages[n], chosen, told[n]) for n, token in found[:ALIKE_MAX])
+    ]
 
 
 def _matters(token: Token, message: Message[Any], chosen: Chosen, told: list[Any]) -> bool:

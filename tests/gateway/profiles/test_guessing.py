@@ -37,6 +37,14 @@ def test_a_standard_analyzer_needs_no_guess() -> None:
     assert {"code", "specimen_id", "link.mode", "decimal_comma"} & set(guessed(message())) == set()
 
 
+def test_what_the_line_and_the_header_show_is_said() -> None:
+    erba = message().replace(b"|", b"`").replace(b"H`\\^&```ACME", b"H`|^&```ACME^7")  # Erba XL's delimiters
+    bare, framed = seen(erba), seen(b"\x05" + frame(1, message()) + b"\x04")
+    assert "bare records, without frames" in bare.remarks
+    assert "delimiters `|^&, read from H; it calls itself ACME^7" in bare.remarks
+    assert "records in frames (STX … ETX)" in framed.remarks
+
+
 def test_a_missing_checksum_is_found_and_not_looked_away_from() -> None:
     data = b"\x05" + frame(1, message(), checksum=False) + b"\x04"
     assert guessed(data)["link.checksum"] == "if-present"

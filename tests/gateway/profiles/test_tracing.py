@@ -79,8 +79,8 @@ def test_a_place_that_is_read_in_one_record_is_no_unread_place_in_another(tmp_pa
     (tmp_path / "own.toml").write_text(PROFILE)
     (tmp_path / "wire.bin").write_bytes(MESSAGE)
     chosen = finding.choose(str(tmp_path / "own.toml"), "astm")
-    (message,) = runs.run(chosen.driver, chosen.options, runs.flows(tmp_path / "wire.bin"), chosen.name).messages
-    found = [token.place for token in tracing.unread(message, chosen)]
+    messages = runs.run(chosen.driver, chosen.options, runs.flows(tmp_path / "wire.bin"), chosen.name).messages
+    found = [token.place for token in tracing.unread([*messages, *messages], chosen)]
     assert found == ["H.5.2", "P.2.1", "O.2.1", "R.2.1", "L.2.1", "L.3.1"]
 
 
