@@ -22,6 +22,7 @@ from gateway.deliver.messages import Renderer, UnsuitedError
 from gateway.driver import Driver, Options
 from gateway.errors import ConfigError
 from gateway.model import DeviceIdentity, Entry, Gateway, Report
+from gateway.profiles.finding import as_name
 from gateway.readings import readings
 
 NOTHING_UNDERSTOOD = 3
@@ -66,7 +67,7 @@ def decode(
 ) -> None:
     """Decode device bytes. Faults go to stderr as counts with offsets; exit 0 if anything was understood, 3 if nothing was."""
     declaration = registry.load(driver)
-    chosen = profile or _default_profile(declaration)
+    chosen = as_name(profile) if profile else _default_profile(declaration)
     options = registry.options(declaration, chosen, _options(option or []))
     start, zone, write = moment(at), _zone(timezone), _decided(_writer(form), data_folder)
     data = read_bytes(file, recording.SIZE_MAX)

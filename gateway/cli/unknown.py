@@ -18,6 +18,7 @@ from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, JsonOption, new_app, print_json, say, table
 from gateway.config import Config
 from gateway.errors import ActError, ConfigError
+from gateway.profiles.finding import as_name
 from gateway.readings import readings
 from gateway.store import unknown
 from gateway.store.journal import open_reader
@@ -96,7 +97,7 @@ def try_(
     settings = running(path)
     _, parts = _of(settings, number)
     sound = [one for one in parts if one.sound]
-    made = replay.read(sound, replay.reader(settings, "unknown", driver, profile, _zone(timezone)))
+    made = replay.read(sound, replay.reader(settings, "unknown", driver, as_name(profile), _zone(timezone)))
     for report in made.reports:
         for reading in readings(report, received_known=True):
             sys.stdout.write(json.dumps(reading, ensure_ascii=False) + "\n")
@@ -126,7 +127,7 @@ def assign(
     path: ConfigOption = config.DEFAULT_PATH,
 ) -> None:
     """It is DEVICE: all that it sent becomes that device's reports, each once, with the times at which it came."""
-    settings = running(path)
+    settings, profile = running(path), as_name(profile)
     peer, _ = _of(settings, number)
     known = block.known(settings, device)
     replay.reader(settings, device, driver, profile, _zone(timezone))  # what is wrong shows before anything is done
