@@ -14,7 +14,7 @@ import pytest
 from gateway.deliver.destination import Accepted, Refused
 from gateway.model import Subject
 from gateway.patients import acts
-from gateway.store import audit, queued
+from gateway.store import audit, mappings, queued
 from gateway.store.journal import Journal, open_reader
 from protocols.hl7v2.message import Message
 
@@ -153,6 +153,21 @@ def test_what_is_for_another_patient_now_is_not_sent_to_the_former_one(wardlink:
     assert "lis: 1 are for another patient now: `wardlink queue edit` sends these" in told.out
     receivers.deliver()
     assert len(receivers.lis) == 1
+
+
+def test_a_correction_is_for_whom_the_first_message_was_and_is_kept_so(wardlink: Wardlink, laboratory: Any, lab: Path) -> None:
+    laboratory.keep(laboratory.sample(1, laboratory.result("QQQ")))
+    asyncio.run(_wears(lab, "SYN-A"))
+    laboratory.deliver()
+    wardlink("unmapped", "resolve", "QQQ", "--loinc", "2345-7", "--replay", "-c", lab)
+    laboratory.deliver()
+    assert [one.raw(3).split("^")[0] for message in laboratory.lis for one in message.every("PID")] == ["SYN-A", "SYN-A"]
+    with closing(open_reader(lab.parent / "data")) as conn:
+        (delivery,) = (fate.delivery for fate in queued.kept(conn, 1).fates if fate.destination == "lis")
+        state = mappings.state(conn)
+    assert delivery is not None
+    assert delivery.association is not None
+    assert (delivery.association.subject.patient_id, delivery.late, delivery.mapping) == ("SYN-A", True, state)
 
 
 async def _wears(lab: Path, patient: str) -> None:

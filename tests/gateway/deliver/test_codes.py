@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -175,18 +176,24 @@ async def test_what_was_refused_has_the_code_when_it_is_sent_again(bench: Bench)
     assert await account(bench) == (1, 1, 0, 0, 0)
 
 
+def deciding_in_the_first_pause(bench: Bench, loinc: str) -> list[Decision]:
+    """Somebody decides about QQQ while the dispatcher pauses; what they decided, once they have."""
+    decided: list[Decision] = []
+
+    async def wait(event: asyncio.Event, timeout_s: float | None) -> None:
+        if timeout_s is not None and not decided:
+            decided.append(await decide(bench, "QQQ", loinc))
+        await original(event, timeout_s)
+
+    original, bench.clock.wait = bench.clock.wait, wait  # type: ignore[method-assign]
+    return decided
+
+
 async def test_bytes_that_may_have_arrived_go_again_as_they_were(bench: Bench) -> None:
     answers: list[Outcome] = [Retry("no answer", link=True), Accepted("AA")]
     bench.receiver.answer = lambda _message: answers.pop(0)
     await keep(bench, "QQQ")
-    decided: list[Decision] = []
-
-    async def wait(event: object, timeout_s: float | None) -> None:
-        if timeout_s is not None and not decided:
-            decided.append(await decide(bench, "QQQ"))
-        await original(event, timeout_s)  # type: ignore[arg-type]
-
-    original, bench.clock.wait = bench.clock.wait, wait  # type: ignore[method-assign]
+    decided = deciding_in_the_first_pause(bench, "2345-7")
     async with bench.sending(renderer=coded):
         await bench.clock.quiet()
     assert decided, "it was decided while the message was under way"
@@ -210,6 +217,21 @@ async def test_a_replay_is_what_was_delivered_whatever_was_decided_since(bench: 
     (fate,) = (await bench.journal.read(lambda conn: queued.kept(conn, 1))).fates
     assert fate.delivery is not None
     assert (fate.delivery.mapping, fate.delivery.again) == (first.since_act, 1)
+
+
+async def test_a_replay_that_was_not_wanted_yet_goes_again_as_it_was_delivered(bench: Bench) -> None:
+    await keep(bench, "QQQ")
+    await decide(bench, "QQQ")
+    async with bench.sending(renderer=coded):
+        await bench.clock.quiet()
+        answers: list[Outcome] = [Retry("AE: record locked"), Accepted("AA")]
+        bench.receiver.answer = lambda _message: answers.pop(0)
+        decided = deciding_in_the_first_pause(bench, "2339-0")
+        await bench.replay(State.DELIVERED, reports=(1,))
+        await bench.clock.quiet()
+        assert decided
+        assert await reasons(bench, State.PARKED) == []
+    assert [message.body for message in bench.receiver.got] == [b"QQQ=2345-7"] * 3
 
 
 async def test_a_replay_whose_decision_was_damaged_is_parked_and_not_sent_otherwise(bench: Bench) -> None:
