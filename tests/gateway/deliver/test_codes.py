@@ -222,11 +222,12 @@ async def test_a_replay_is_what_was_delivered_whatever_was_decided_since(bench: 
 async def test_a_replay_that_was_not_wanted_yet_goes_again_as_it_was_delivered(bench: Bench) -> None:
     await keep(bench, "QQQ")
     await decide(bench, "QQQ")
+    decided = deciding_in_the_first_pause(bench, "2339-0")
     async with bench.sending(renderer=coded):
         await bench.clock.quiet()
+        assert not decided
         answers: list[Outcome] = [Retry("AE: record locked"), Accepted("AA")]
         bench.receiver.answer = lambda _message: answers.pop(0)
-        decided = deciding_in_the_first_pause(bench, "2339-0")
         await bench.replay(State.DELIVERED, reports=(1,))
         await bench.clock.quiet()
         assert decided
