@@ -22,6 +22,8 @@ BY = "wardlink"
 """Who notes a new one in the audit trail: nobody asked for it."""
 PEERS_MAX = 64
 """Unknown devices that wait for a person: a laboratory has fewer analyzers; a port scan must not fill the list."""
+PEERS_OF_ONE = 8
+"""Of one address: a serial server has so many analyzers behind it; who has a new name each time must not fill the list."""
 PART_OVERHEAD = 64
 """Bytes that a row costs beside what it holds: a device that sends single bytes must come to an end, too."""
 
@@ -129,8 +131,10 @@ def keep(conn: sqlite3.Connection, caller: Caller, said: Said, caps: Caps) -> tu
     call, raw, at, messages = said.call, said.raw, said.at, said.messages
     found = _peer_of(conn, caller)
     if found is None:
-        (waiting,) = conn.execute("SELECT count(*) FROM unknown_peers WHERE status = 'open'").fetchone()
-        if waiting >= PEERS_MAX:
+        waiting, its = conn.execute(
+            "SELECT count(*), coalesce(sum(address = ?), 0) FROM unknown_peers WHERE status = 'open'", (caller.address,)
+        ).fetchone()
+        if waiting >= PEERS_MAX or its >= PEERS_OF_ONE:
             return Taken.FULL, call
         found = _new(conn, caller, at), "open"
     peer, status = found

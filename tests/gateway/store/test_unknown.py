@@ -14,7 +14,7 @@ from gateway.model import Caller
 from gateway.store import audit, database, unknown
 from gateway.store.integrity import Check
 from gateway.store.journal import Journal
-from gateway.store.unknown import PART_OVERHEAD, PEERS_MAX, Caps, Part, Peer, Said, Taken
+from gateway.store.unknown import PART_OVERHEAD, PEERS_MAX, PEERS_OF_ONE, Caps, Part, Peer, Said, Taken
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ROOMY = Caps(peer_bytes=1_000_000, total_bytes=2_000_000)
@@ -91,6 +91,13 @@ async def test_who_calls_from_elsewhere_or_says_it_is_another_is_another(
     for one in others:
         await keep(journal, who=caller(**one))
     assert len(await peers(journal)) == devices
+
+
+async def test_one_address_is_not_any_number_of_devices(journal: Journal) -> None:
+    taken = [(await keep(journal, who=caller(says=f"I am {n}")))[0] for n in range(PEERS_OF_ONE + 2)]
+    assert taken == [Taken.KEPT] * PEERS_OF_ONE + [Taken.FULL] * 2
+    assert (await keep(journal, who=caller(says="I am 0")))[0] is Taken.KEPT
+    assert (await keep(journal, who=caller(address="10.1.2.8", says="I am 9")))[0] is Taken.KEPT
 
 
 async def test_what_a_device_says_later_is_noted_with_what_it_said_before(journal: Journal) -> None:
