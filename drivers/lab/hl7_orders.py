@@ -2,6 +2,7 @@
 
     QBP^Q11  QPD|WOS^Work Order Step^IHELAW|tag|SYN-1          ──▶   RSP^K11 QAK OK, or NF: the codec's
                                                                      OML^O33  MSH PID { SPM SAC { ORC TQ1 OBR } }
+                                                                     OML^O33  MSH SPM SAC ORC|DC: there is nothing
     ORL^O34  MSA|AA|…                                          ◀──   (awaited by the codec)
 
 LAW (LAB-27, LAB-28) here; the older dialects in hl7_old_orders. A test is an order of its own (OBR), with a number of its own in
@@ -25,6 +26,8 @@ from protocols.hl7v2.message import Part, field, segment
 from protocols.sansio import Message
 
 _EVERYTHING = ("WOS_ALL", GENEXPERT[0])
+_LAW = ("IHELAW", "IHE_LABTF")
+"""QPD-1.3 of the standard's own question, of its first and its present spelling."""
 _ALL = "ALL"
 """QPD-3 of a GeneXpert that asks for everything."""
 _SPECIMEN = {GENEXPERT[1]: ("QPD", 4), queries.ORDERS: ("ORC", 3), queries.DISPLAY: ("QRD", 8)}
@@ -53,11 +56,11 @@ def asks(message: Message[Hl7Message], context: Context[Hl7LabOptions]) -> Inqui
 def answer(
     message: Message[Hl7Message] | None, orders: Sequence[WorkOrder], context: Context[Hl7LabOptions], at: datetime
 ) -> Answer:
-    """The message for `orders`; empty for none. A message has one patient: specimens of others wait for the next one."""
+    """The message for `orders`; for none, what says so. A message has one patient: specimens of others wait for the next one."""
     own = context.options.orders.tests
     known = [order for order in of_one_patient(orders) if not own or any(test in own for test in order.tests)]
     if not known:
-        return Answer(b"")
+        return Answer(_nothing(message, context, at))
     if message is not None and (made := old.answer(message.body, known, context, at)) is not None:
         return made
     specimens: dict[str, list[WorkOrder]] = {}
@@ -70,6 +73,19 @@ def answer(
         lines += _specimen(n, group, message, context)
         lines += [line for order in group for line in _requests(order, context)]
     return Answer("".join(lines).encode(), tuple(order for group in groups for order in group))
+
+
+def _nothing(message: Message[Hl7Message] | None, context: Context[Hl7LabOptions], at: datetime) -> bytes:
+    """LAW's negative query response (LAB-27 3.27.5): who asked for one specimen waits for a LAB-28; empty for all others."""
+    qpd = message.body.first("QPD") if message is not None else None
+    if qpd is None or context.options.orders.nothing != "DC":
+        return b""
+    specimen = qpd.text(3).strip()
+    if qpd.text(1) != "WOS" or qpd.text(1, 3) not in _LAW or not specimen or len(qpd.repeats(3)) != 1:
+        return b""
+    none = [WorkOrder(placer="", specimen=specimen, tests=())]
+    end = segment("ORC", "DC", *[""] * 7, f"{at:%Y%m%d%H%M%S%z}")
+    return "".join([_head(message, at), *_specimen(1, none, message, context), end]).encode()
 
 
 def worklists(options: Hl7LabOptions) -> bool:

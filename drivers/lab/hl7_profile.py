@@ -71,6 +71,8 @@ class Hl7OrderOptions(Options):
     """A place of the orders → the place of the query that it repeats (rack and position)."""
     test_details: bool = False
     """Send a TCD with each test."""
+    nothing: Literal["DC", "NF"] = "DC"
+    """How LAW's question for one specimen is told that there is nothing: DC, in a LAB-28 of its own; NF, in the answer alone."""
     reply_s: float = Field(default=_LINE.reply_s, gt=0)
     """Seconds for the ORL^O34."""
 

@@ -120,11 +120,15 @@ def test_a_law_analyzer_that_asks_is_sent_the_order_as_a_message_of_its_own(worl
     gateway = world.gateway()
     world.ask("orders", "add", FIRST, "GLU", "--placer", "A-1", "--priority", "S")
     line = Mllp(law)
-    for n, (specimen, state) in enumerate(((SECOND, "NF"), (FIRST, "OK"))):
+    for n, (specimen, control) in enumerate(((SECOND, "DC"), (FIRST, "NW"))):
         line.say(msh("QBP^Q11^QBP_Q11", f"Q{n}"), f"QPD|WOS^Work Order Step^IHELAW|T{n}|{specimen}", "RCP|I||R^^HL70394")
         response = line.hear()
-        assert [(one[0], one[1:3]) for one in response[1:3]] == [("MSA", ["AA", f"Q{n}"]), ("QAK", [f"T{n}", state])]
-    head, *_, request = line.hear()
+        assert [(one[0], one[1:3]) for one in response[1:3]] == [("MSA", ["AA", f"Q{n}"]), ("QAK", [f"T{n}", "OK"])]
+        head, *rest = line.hear()
+        assert [one[1] for one in rest if one[0] == "ORC"] == [control], "there is nothing, or this"
+        if control == "DC":
+            line.say(msh("ORL^O34^ORL_O34", "R0"), f"MSA|AA|{head[9]}")
+    request = rest[-1]
     assert (head[8], request[2], request[4]) == ("OML^O33^OML_O33", "A-1", "GLU^^99LAB")
     assert [row["status"] for row in json.loads(world.ask("orders", "list", "--json"))] == ["open"], "not before it was taken"
     line.say(msh("ORL^O34^ORL_O34", "R1"), f"MSA|AA|{head[9]}")

@@ -108,8 +108,38 @@ def test_tests_in_the_analyzers_own_codes_and_only_those_that_it_does() -> None:
     assert answer(ORDER, tests={"CBC": "C"}) == Answer(b"")
 
 
-def test_without_orders_nothing_is_sent() -> None:
-    assert answer() == Answer(b"")
+@pytest.mark.parametrize("system", ["IHELAW", "IHE_LABTF"])
+def test_who_asks_as_law_does_is_told_in_a_message_that_there_is_nothing(system: str) -> None:
+    assert DRIVER.ordering is not None
+    query = message(MSH, f"QPD|WOS^Work Order Step^{system}|t|SYN-1")
+    assert lines(DRIVER.ordering.answer(query, (), context(), AT))[1:] == [
+        "SPM|1|SYN-1|||||||||P^^HL70369",
+        "SAC|||SYN-1",
+        "ORC|DC||||||||20261121080000+0000",
+    ]
+    assert DRIVER.ordering.answer(query, (), context(nothing="NF"), AT) == Answer(b"")
+    others = DRIVER.ordering.answer(query, (ORDER,), context(tests={"CBC": "C"}), AT)
+    assert ("ORC|DC" in others.text.decode(), others.orders) == (True, ()), "what another analyzer does is nothing for this one"
+
+
+@pytest.mark.parametrize(
+    "qpd",
+    [
+        "QPD|WOS^Work Order Step^IHELAW|t|SYN-1~SYN-2",
+        "QPD|WOS^Work Order Step^IHELAW|t|",
+        "QPD|WOS_ALL^Work Order Step All^IHELAW|t",
+        "QPD|WOS^Work Order Segment|t|SYN-1^SER",
+        "QPD|INIBAR^^99ROC|262|SYN-1",
+    ],
+)
+def test_all_others_are_told_in_the_answer_alone(qpd: str) -> None:
+    assert DRIVER.ordering is not None
+    assert DRIVER.ordering.answer(message(MSH, qpd), (), context(), AT) == Answer(b"")
+
+
+def test_without_a_question_nothing_is_sent() -> None:
+    assert DRIVER.ordering is not None
+    assert DRIVER.ordering.answer(None, (), context(), AT) == Answer(b"")
 
 
 def test_a_cancellation_of_a_worklist() -> None:
