@@ -55,8 +55,7 @@ def list_(
     if as_json:
         print_json([one.as_json() for one in found])
     elif found:
-        heads = ("id", "address", "at", "protocol", "says of itself", "kept", "last", "status")
-        table("", heads, [_row(one) for one in found])
+        print("\n".join(line for one in found for line in _lines(one)))
     else:
         print("no unknown devices" + ("" if every else " wait for a person"))
 
@@ -116,7 +115,7 @@ def assign(
     driver: DriverOption = "",
     profile: ProfileOption = "",
     timezone: ZoneOption = "",
-    write: Annotated[bool, typer.Option("--write", help="append its [[device]] to the configuration, and have it used")] = False,
+    write: Annotated[bool, typer.Option("--write", help="append its table to the configuration, and have it used")] = False,
     anyway: Annotated[
         bool,
         typer.Option(
@@ -170,12 +169,13 @@ def _of(settings: Config, number: int) -> tuple[Peer, list[Part]]:
         return acts.find(conn, number), unknown.parts(conn, number, ("kept", "dismissed"))
 
 
-def _row(one: Peer) -> tuple[object, ...]:
-    status = " ".join(filter(None, (one.status, one.device, one.reason)))
-    refused = f", {one.refused} refused" if one.refused else ""
-    kept = f"{messages(one.quarantined)}{refused}"
+def _lines(one: Peer) -> Iterator[str]:
+    """Two lines a device: they fit a terminal of 80 columns."""
     door = one.caller.door.removeprefix("tcp-listen://")
-    return one.id, one.caller.address, door, one.caller.protocol, one.caller.says, kept, f"{one.last_at:%d %b %H:%M}", status
+    yield f"{one.id:3}  {one.caller.address} at {door}, {one.caller.protocol}: {one.caller.says or 'it has no name for itself'}"
+    refused = f", {one.refused} refused" if one.refused else ""
+    status = " ".join(filter(None, ("waits for a person" if one.status == "open" else one.status, one.device, one.reason)))
+    yield f"     {messages(one.quarantined)} kept{refused}, last {one.last_at.astimezone():%d %b %H:%M}; {status}"
 
 
 def messages(n: int) -> str:
