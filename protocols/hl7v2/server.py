@@ -30,6 +30,9 @@ FineCare write numbers of their own there, which ask for nothing."""
 _VALUED: Final = (_ALWAYS, _FAILED, _TAKEN, _NEVER)
 _PROFILE: Final = 21
 """MSH-21: LAW analyzers expect it again."""
+_DECLINED: Final = ("UA", "UC")
+"""ORC-1 of what an analyzer took the message but not the order of (LAB-28: unable to accept, unable to cancel): a test that it does
+not have, or a number that it knows. Sending it again changes neither."""
 _AWAITED: Final = ("OML", "DSR")
 """What an analyzer answers (ORL^O34, ACK^Q03) when it has taken it."""
 
@@ -202,7 +205,9 @@ class Server:
         token, _ = self._sent.pop(answer.text("MSA", 2), (0, 0.0))
         if not token:
             return [Note("acknowledgement from the device")]
-        return [Sent(token) if answer.text("MSA", 1) in {"AA", "CA"} else Unsent(token, "refused")]
+        declined = any(orc.text(1) in _DECLINED for orc in answer.every("ORC"))
+        taken = Sent(token) if answer.text("MSA", 1) in {"AA", "CA"} else Unsent(token, "refused")
+        return [*([Note("order declined by the device")] if declined else []), taken]
 
     def _await(self, sent: Hl7Message, now: float) -> None:
         if sent.text("MSH", 9) not in _AWAITED:

@@ -73,6 +73,13 @@ def test_without_orders_nothing_is_found_and_that_is_all(line: Server) -> None:
     assert line.clear
 
 
+@pytest.mark.parametrize("control", ["UA", "UC"])
+def test_an_order_that_the_analyzer_declines_is_counted_and_not_sent_again(line: Server, control: str) -> None:
+    token = line.send(OML, 5.0)
+    answer = reply("AA")[:-2] + f"SPM|1|SYN-1\rSAC|||SYN-1\rORC|OK|A-1.1\rORC|{control}|A-1.2\r".encode() + b"\x1c\r"
+    assert list(line.receive(answer, 6.0)) == [Note("order declined by the device"), Sent(token)]
+
+
 @pytest.mark.parametrize(
     ("answer", "event"), [("AA", Sent(1)), ("CA", Sent(1)), ("AE", Unsent(1, "refused")), ("AR", Unsent(1, "refused"))]
 )
