@@ -184,9 +184,9 @@ def _as_json(one: Tested) -> dict[str, Any]:
 
 def _print_test(one: Tested) -> None:
     rows = [_row(reading) for reading in one.run.readings]
-    print(f"\n{one.case.name}: {len(one.run.messages)} messages, {len(rows)} readings")
+    print(f"\n{one.case.name}: messages {len(one.run.messages)}, readings {len(rows)}")
     if rows:
-        table("", ("specimen", "code", "value", "unit", "status", "flags", "range", "LOINC", "time"), rows)
+        table("", ("of", "code", "value", "unit", "is", "range", "LOINC", "time"), rows)
     print("\n".join(_not_read(one)) or "Everything in it was read, and has a term and a unit.")
     if one.differences is None:
         print(f"Nothing is expected of it: no {EXPECTED} beside it.")
@@ -202,18 +202,9 @@ def _row(one: Any) -> tuple[object, ...]:
     unit = one["unit"] if one["unit"] is not None else f"{one['vendor_unit']}?" if one["vendor_unit"] else ""
     code = one["vendor_code"] + (f" ({one['sub_id']})" if one["sub_id"] else "")
     control = " QC" if one["qc"] else ""
-    said = one["specimen_id"] or ""
-    return (
-        f"{said}{control}",
-        code,
-        value[:TEXT_MAX],
-        unit,
-        one["status"],
-        " ".join(one["flags"]),
-        one["range"],
-        one["loinc"],
-        one["time"],
-    )
+    time = (one["time"] or "")[:16].replace("T", " ")
+    state = " ".join([one["status"], *one["flags"]])
+    return f"{one['specimen_id'] or ''}{control}", code, value[:TEXT_MAX], unit, state, one["range"], one["loinc"], time
 
 
 def _not_read(one: Tested) -> Iterator[str]:
