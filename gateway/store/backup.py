@@ -63,7 +63,7 @@ def backup(folder: Path, target: Path, *, replace: bool = False) -> Copy:
     if target.exists() and not replace:
         raise ActError(f"{target} is there already: choose another name, or say --replace")
     with partial(target) as fresh:
-        with closing(database.open_reader(folder)) as source:
+        with closing(database.open_reader(folder, any_schema=True)) as source:
             source.execute("BEGIN")
             rows = _rows(source)
             _copy(source, fresh)

@@ -123,8 +123,10 @@ def joined(conn: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         yield conn
 
 
-def open_reader(folder: Path) -> sqlite3.Connection:
-    """Read-only access while a gateway runs (or not). StoreError when there is no journal, or a newer one."""
+def open_reader(folder: Path, *, any_schema: bool = False) -> sqlite3.Connection:
+    """Read-only access while a gateway runs (or not). StoreError when there is no journal, a newer one, or (but for `any_schema`)
+    one of an older wardlink, that no gateway has opened since.
+    """
     swap.refuse(folder)
     path = folder / FILE
     if not path.exists():
@@ -136,7 +138,9 @@ def open_reader(folder: Path) -> sqlite3.Connection:
     try:
         conn.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         conn.execute("PRAGMA query_only=1")
-        check_not_newer(conn)
+        version = check_not_newer(conn)
+        if not any_schema:
+            _check_not_older(path, version)
     except sqlite3.Error as error:
         conn.close()
         raise StoreError(f"cannot read the journal {path}: {error}") from error
@@ -144,6 +148,15 @@ def open_reader(folder: Path) -> sqlite3.Connection:
         conn.close()
         raise
     return conn
+
+
+def _check_not_older(path: Path, version: int) -> None:
+    newest = schemas()[-1][0]
+    if version < newest:
+        raise StoreError(
+            f"the journal {path} has schema {version}, this wardlink reads {newest}: start the gateway once, it brings it there;"
+            " `wardlink backup` copies it as it is"
+        )
 
 
 def open_for_acts(folder: Path) -> sqlite3.Connection:

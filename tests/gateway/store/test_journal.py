@@ -321,6 +321,17 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
             open_it(tmp_path)
 
 
+def test_an_older_schema_is_read_once_a_gateway_has_opened_it_and_copied_in_any_case(tmp_path: Path) -> None:
+    with closing(database.connect(tmp_path)) as conn:
+        database.migrate(conn, database.schemas()[:-1])
+    with pytest.raises(StoreError, match="start the gateway once, it brings it there; `wardlink backup` copies it as it is"):
+        open_reader(tmp_path)
+    with closing(database.open_reader(tmp_path, any_schema=True)) as conn:
+        assert conn.execute("PRAGMA user_version").fetchone() == (database.schemas()[-2][0],)
+    database.open_for_acts(tmp_path).close()
+    open_reader(tmp_path).close()
+
+
 def test_a_migration_happens_wholly_or_not_at_all(tmp_path: Path) -> None:
     with closing(database.open_for_acts(tmp_path)) as conn:
         newest = database.schemas()[-1][0]
