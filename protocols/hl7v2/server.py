@@ -31,8 +31,8 @@ _VALUED: Final = (_ALWAYS, _FAILED, _TAKEN, _NEVER)
 _PROFILE: Final = 21
 """MSH-21: LAW analyzers expect it again."""
 _DECLINED: Final = ("UA", "UC")
-"""ORC-1 of what an analyzer took the message but not the order of (LAB-28: unable to accept, unable to cancel): a test that it does
-not have, or a number that it knows. Sending it again changes neither."""
+"""ORC-1 of an order that the analyzer declines though it took the message (LAB-28: unable to accept, unable to cancel).
+It has no such test, or knows the number already; sending it again changes neither."""
 _AWAITED: Final = ("OML", "DSR")
 """What an analyzer answers (ORL^O34, ACK^Q03) when it has taken it."""
 
