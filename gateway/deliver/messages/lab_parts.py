@@ -61,6 +61,11 @@ class Parts:
             return field(report.specimen.id if report.specimen else "")
         return field(report.order.placer_id if report.order else "")
 
+    @staticmethod
+    def ordered(report: Report) -> bool:
+        """Whether the order is known by its own number."""
+        return report.order is not None and report.order.placer_id != ""
+
     def filler(self, entry: Entry, wanted: str, number: int = 1) -> str:
         """The gateway's own number of the report, or of its order `number`; or the specimen's id."""
         specimen = entry.report.specimen

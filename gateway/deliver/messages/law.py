@@ -108,7 +108,7 @@ class _Writer:
             obr = self._parts.obr(placer or NULL, filler, report, observations, collected_only=False, number=number)
         else:
             obr = segment("OBR", str(number), placer or NULL, "", self._parts.service(report, observations))
-        orc = segment("ORC", "OK" if placer else "SC", "", "", "", _order_status(report, observations))
+        orc = segment("ORC", "OK" if self._parts.ordered(report) else "SC", "", "", "", _order_status(report, observations))
         remarks = self._parts.remarks(entry, subject) if number == 1 else []
         return [obr, orc, *remarks, *_priority(report)]
 

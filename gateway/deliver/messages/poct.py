@@ -38,7 +38,7 @@ class _Writer:
         if report.category is not Category.LAB:
             raise UnsuitedError(f"a report of category {report.category.value}; LAB-32 carries patients' results alone (lab)")
         placer = self._parts.placer(report)
-        event = self._settings.event if self._settings.event != "by order" else "R32" if placer else "R30"
+        event = self._settings.event if self._settings.event != "by order" else "R32" if self._parts.ordered(report) else "R30"
         lines = [self._head.msh(entry, mode(report), f"ORU^{event}^ORU_R30"), self._who(report, subject)]
         lines += self._order(entry, subject, observations, (placer, _CONTROLS[event]))
         lines += self._rows.results(entry, observations) or [self._nothing(report)]

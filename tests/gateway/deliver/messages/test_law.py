@@ -230,6 +230,11 @@ def test_each_test_is_an_order_of_its_own_where_the_receiver_files_work_order_st
     assert set(names_21) == whole, "a result has the same name however the message is arranged"
 
 
+def test_a_specimens_number_in_the_orders_place_is_no_known_order(render: Callable[..., Message], analyzer: MakeEntry) -> None:
+    message = render(analyzer(order=None), placer="specimen")
+    assert (message.text("OBR", 2), message.text("ORC", 1)) == ("SYN-4711", "SC")
+
+
 def test_runs_are_counted_from_1_and_the_devices_own_word_stays(render: Callable[..., Message], analyzer: MakeEntry) -> None:
     observations = (one(), one(), one(sub_id="1/5"), one(vendor_code="CRP"))
     assert [row.text(4) for row in render(analyzer(observations=observations)).every("OBX")] == ["1", "2", "1/5", "1"]

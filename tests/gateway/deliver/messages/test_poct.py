@@ -88,6 +88,11 @@ def test_the_event_is_as_set_or_follows_from_whether_the_order_is_known(
     assert message.text("MSH", 9, 3) == "ORU_R30", "one structure for the three events"
 
 
+def test_a_specimens_number_in_the_orders_place_is_no_known_order(render: Callable[..., Message], analyzer: MakeEntry) -> None:
+    message = render(analyzer(order=None), placer="specimen")
+    assert (message.text("MSH", 9, 2), message.text("ORC", 1), message.text("ORC", 2)) == ("R30", "NW", "SYN-4711")
+
+
 @pytest.mark.parametrize("version", ["2.5", "2.5.1"])
 @pytest.mark.parametrize("observations", [(glucose(),), ()], ids=["a result", "none"])
 def test_other_parsers_read_it(
