@@ -39,6 +39,7 @@ _GROUPED = re.compile(
     r"[+-]?\d{1,3}(?:(?:[\u00a0\u202f]\d{3})+(?:[.,]\d+)?|(?: \d{3})+[.,]\d+|(?:\.\d{3})+,\d+|(?:,\d{3})+\.\d+)\Z"
 )
 """Thousands that can only be thousands: "1 250,00", "1.250,00" and "1,250.00" (GeneXpert in French, with a hard blank)."""
+_MAYBE_GROUPED = re.compile(rf"(?:{_NUMBER}|[+-]?\d{{1,3}}(?:,\d{{3}})+(?:\.\d*)?)\Z")
 _GROUPS = re.compile(r"[ \u00a0\u202f]|[.,](?=\d{3}[.,])")
 _BARE_POINT = re.compile(r"[+-]?\d+\.\Z")
 """The IMMULITE's "173.": three digits are certain, and a point behind them."""
@@ -122,6 +123,8 @@ def reference_range(record: Record, n: int, *, decimal_comma: bool) -> tuple[str
     repeats = [
         tuple(part.strip()[:TEXT_MAX] for part in record.components(n, r)) for r in range(min(record.repeats(n), RANGES_MAX))
     ]
+    if decimal_comma or any(_has_decimal_comma(part) for parts in repeats for part in parts):
+        repeats = [tuple(_COMMA.sub(".", part) for part in parts) for parts in repeats]
     if len(repeats) > 1 and any(repeats[0]) and _are_numbers(repeats[0][:1]) and not any(repeats[0][1:]):
         return _bounds(repeats) or (record.field(n).strip()[:TEXT_MAX], ())
     ranges = [_repeat(parts, named=nth > 0, decimal_comma=decimal_comma) for nth, parts in enumerate(repeats)]
@@ -130,7 +133,7 @@ def reference_range(record: Record, n: int, *, decimal_comma: bool) -> tuple[str
 
 def _repeat(parts: tuple[str, ...], *, named: bool, decimal_comma: bool) -> str:
     low, high = (*parts, "", "")[:2]
-    if _is_number(high) and (not low or _is_number(low)):
+    if _MAYBE_GROUPED.match(high) and (not low or _MAYBE_GROUPED.match(low)):
         return f"{low}-{high}" if low else f"<{high}"
     text = interval(low, decimal_comma=decimal_comma)
     said = " ".join(filter(None, (text, *(parts[1:] if named else ()))))
@@ -210,10 +213,15 @@ def _number(text: str, how: Reading) -> str | None:
 
 def interval(text: str, *, decimal_comma: bool) -> str:
     """A reference range in one text as OBX-7 writes it: "3.5 to 5.1" is "3.5-5.1"; what is no range stays as it is."""
-    if decimal_comma or all(map(_DECIMAL_COMMA.match, re.findall(r"\d*,\d*", text))):
+    if decimal_comma or _has_decimal_comma(text):
         text = _COMMA.sub(".", text)
     both = _RANGE.match(text)
     if both:
         return f"{both[1]}-{both[2]}"
     one = _BOUND.match(text)
     return f"{_COMPARATORS.get(one[1], one[1])}{one[2]}" if one else text
+
+
+def _has_decimal_comma(text: str) -> bool:
+    """Whether a comma in a text can only be a decimal one; then so are its others: "0,500-1,500"."""
+    return any(map(_DECIMAL_COMMA.match, re.findall(r"[\d,]*,[\d,]*", text)))

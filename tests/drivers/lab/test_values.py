@@ -153,6 +153,11 @@ def test_a_mantissa_is_scaled_exactly(mantissa: str, exponent: str, expected: st
         pytest.param("-", ("", ()), id="Dimension Vista: a dash is no range"),
         pytest.param("3,5 - 5,1", ("3.5-5.1", ()), id="commas that can only be decimal"),
         pytest.param("1,500 - 5,100", ("1,500 - 5,100", ()), id="commas that may be thousands stay"),
+        pytest.param("1,500^5,100", ("1,500-5,100", ()), id="also in two components"),
+        pytest.param("0,500 - 1,500", ("0.500-1.500", ()), id="one that can only be decimal says what the other is"),
+        pytest.param("0,500^1,500", ("0.500-1.500", ()), id="also in two components, both bounds"),
+        pytest.param("0,400\\0,004^4,00\\75,0", ("0.400-4.00", ("range: 0.004-75.0",)), id="IMMULITE's with decimal commas"),
+        pytest.param("1,234,567 - 2,345,678", ("1,234,567 - 2,345,678", ()), id="millions are no decimals"),
         pytest.param("", ("", ()), id="none"),
     ],
 )
