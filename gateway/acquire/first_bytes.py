@@ -44,7 +44,10 @@ def says(spoken: str, raw: bytes) -> str:
 
 
 def _of_header(raw: bytes) -> Iterator[bytes]:
-    if (found := _H.search(_FRAME_CUT.sub(b"", raw))) is not None:
+    text = _FRAME_CUT.sub(b"", raw)
+    if (found := _H.search(text)) is None:
+        yield from _of_msh(text)  # HL7 in ASTM frames, as a GeneXpert sends it after a change of protocol
+    else:
         fields = found[1].split(found[1][1:2])
         yield next((fields[n - 1] for n in (5, 9) if n <= len(fields) and fields[n - 1].strip()), b"")
 

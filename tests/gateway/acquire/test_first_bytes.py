@@ -50,6 +50,7 @@ def test_what_may_still_become_anything_waits_for_more(head: bytes) -> None:
         (ASTM, b"H|\\^&|||||||Atellica DM||P||20260101\r", "Atellica DM"),
         (ASTM, b"H|\\^&\rP|1\r", ""),
         (ASTM, b"P|1|H|x\r", ""),
+        (ASTM, b"\x05\x021MSH|^~\\&|GeneXpert PC^GeneXpert|Lab|||\x17A1\r\n", "GeneXpert PC^GeneXpert Lab"),
         (HL7, b"\x0bMSH|^~\\&|BC-5130|Mindray|||2026||ORU^R01|1|P|2.3.1\r", "BC-5130 Mindray"),
         (HL7, b"\x0bMSH|^~\\&||||\r", ""),
         (
