@@ -29,6 +29,8 @@ _SPECIMENS = {"wb": "BLD", "whole blood": "BLD", "serplas": "Serum/Plasma"}
 _SUPPLEMENTAL = ("S_", "IHELAW")
 """What LAW's OBX-3.4 begins with and OBX-3.6 is where an OBX tells of the measurement and is no result (S_OTHER, S_RAW)."""
 _BRACKETS = re.compile(r"\[([^;\]]+);([^;\]]+)\]\Z")
+_DILUTIONS = ((2, "automatic "), (3, "rerun "), (4, "pre-"))
+"""TCD fields (HL7 v2.5.1 13.4.10)."""
 _NTE_TEXTS = (3, 4)
 """i-STAT writes its comments into NTE-4."""
 
@@ -105,7 +107,8 @@ def as_note(obx: Segment) -> str:
     """An OBX that is no result, in words; nothing when it says nothing."""
     code, name, unit = obx.text(3).strip(), obx.text(3, 2).strip(), hl7_values.unit(obx)
     value = " ".join(part for part in hl7_values.words(obx) if part and part != NULL)
-    named = f"{code} {name}" if obx.text(3, 4) and name and name != code else name or code
+    name = "" if code.startswith(name) else name  # FT3.RLU^FT3
+    named = f"{code} {name}" if obx.text(3, 4) and name else name or code
     return shown(" ".join(filter(None, (f"{named}: {value}", unit)))) if value else ""
 
 
@@ -124,6 +127,8 @@ def notes(attached: Iterable[Segment]) -> tuple[str, ...]:
 def _note(segment: Segment) -> str:
     if segment.name == "INV":
         return material_words(segment)
+    if segment.name == "TCD":
+        return _dilutions(segment)
     if segment.name != "NTE":
         return ""
     for number in _NTE_TEXTS:
@@ -132,6 +137,16 @@ def _note(segment: Segment) -> str:
         if text := " ".join(part for part in said if part and part != NULL):
             return shown(text)
     return ""
+
+
+def _dilutions(tcd: Segment) -> str:
+    """TCD-2 to TCD-4, each a ratio (SN `^1^:^10`); one that dilutes nothing (1:1, and 1:0 as cobas 6800 writes) says nothing."""
+    told = [
+        f"{what}dilution {tcd.text(n, 2) or '1'}:{part}"
+        for n, what in _DILUTIONS
+        if tcd.text(n, 3) == ":" and (part := tcd.text(n, 4).strip()) not in ("", "0", "1")
+    ]
+    return shown(", ".join(told))
 
 
 def _meaning(scope: Scope, code: str, said: str, options: Hl7LabOptions, sender: str) -> Meaning:

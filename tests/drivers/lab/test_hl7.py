@@ -177,6 +177,21 @@ def test_lots_and_the_instance_that_a_law_analyzer_names() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tcd", "told"),
+    [
+        ("TCD|GLU|^1^:^10", ("automatic dilution 1:10",)),
+        ("TCD|GLU||^1^:^5|^1^:^2", ("rerun dilution 1:5, pre-dilution 1:2",)),
+        ("TCD|GLU|^1^:^1", ()),
+        ("TCD|GLU|^1^:^0", ()),
+        ("TCD|GLU", ()),
+    ],
+)
+def test_a_dilution_is_told(tcd: str, told: tuple[str, ...]) -> None:
+    (report,) = reports(msh("OUL^R22^OUL_R22"), "SPM|1|S1||SER", "OBR|1||GLU", OBX, tcd)
+    assert report.observations[0].notes == told
+
+
 def test_an_unknown_patient_is_nobody() -> None:
     (report,) = reports(msh(), "PID|||Unknown||unknown", "OBR|1||T1", OBX)
     assert (report.given.patient_id, report.given.family_name) == ("", "")
