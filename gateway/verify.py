@@ -10,6 +10,7 @@ from gateway.acquire import registry
 from gateway.acquire.links import parse_link
 from gateway.acquire.links.listen import secured
 from gateway.errors import ConfigError
+from gateway.model import Category
 from gateway.security.tls import server_context
 
 
@@ -38,6 +39,8 @@ def warnings(found: config.Config) -> Iterator[str]:
     for destination in found.destination:
         if getattr(destination, "plain", False):
             yield f"destination {destination.id}: plain = true: messages travel unencrypted over the network"
+        if destination.unmapped == "hold" and not destination.takes & {Category.LAB, Category.QC}:
+            yield f'destination {destination.id}: unmapped = "hold" is about laboratory and control results: it takes neither'
     for index, device in enumerate(found.device):
         yield from _unusable(found, index, device)
     yield from callers.doubts(found)

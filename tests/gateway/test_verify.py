@@ -122,3 +122,21 @@ def test_who_would_get_nothing_and_who_could_send_anything_is_warned_of(
     text = head + TWO.format(id="A", port=1, allow=first) + TWO.format(id="B", port=1, allow=second)
     found = [one for one in warnings(verify(config.parse(text, "f.toml"))) if not one.startswith("no destination")]
     assert [one[: len(want)] for one, want in zip(found, said, strict=True)] == said
+
+
+@pytest.mark.parametrize(("takes", "told"), [('["vitals"]', 1), ('["lab"]', 0), ('["vitals", "qc"]', 0)])
+def test_holding_for_codes_what_is_never_taken_is_told(takes: str, told: int) -> None:
+    text = f"""
+[gateway]
+name = "g"
+
+[[destination]]
+id = "engine"
+kind = "mllp"
+format = "lab"
+takes = {takes}
+address = "localhost:2575"
+unmapped = "hold"
+"""
+    about = [one for one in warnings(config.parse(text)) if 'unmapped = "hold"' in one]
+    assert len(about) == told
