@@ -143,7 +143,8 @@ class _Maker:
     def __init__(self, conn: sqlite3.Connection, settings: AnyDestination, gateway: Gateway, done: Corrected) -> None:
         self._conn, self._settings, self._done = conn, settings, done
         self._render: Renderer = routes.make_renderer(settings, gateway)
-        self._present = mappings.now(conn)
+        self._decided = Remembered()
+        self._present = self._decided.at(conn)
         self._finals = _finals(settings)
 
     def edit(self, one: _Delivered) -> Edit | None:
@@ -169,7 +170,7 @@ class _Maker:
 
     def _made(self, kept: Kept, fate: Fate, delivery: Delivery, before: bytes | None) -> Edit:
         subject = delivery.association.subject if delivery.association is not None else None
-        then = mappings.at(self._conn, delivery.mapping).apply(kept.entry.report).report
+        then = self._decided.at(self._conn, delivery.mapping).apply(kept.entry.report).report
         report, changed = corrected(then, self._present.apply(kept.entry.report).report, self._finals)
         new = remedies.new_message_id()
         entry = msgspec.structs.replace(kept.entry, late=delivery.late and self._settings.mark_late)

@@ -126,6 +126,20 @@ def test_a_unit_that_nobody_knows_is_said_in_ucum(wardlink: Wardlink, receivers:
     assert (obx.raw(3).split("^")[0], obx.raw(5), obx.raw(6)) == ("2345-7", "98", "mg/dL^mg/dL^UCUM^MGDL^^99ACME")
 
 
+def test_a_loinc_that_the_terms_do_not_hold_goes_out_with_the_name_that_was_given(
+    wardlink: Wardlink, receivers: Any, lab: Path
+) -> None:
+    words = ("--loinc", "94505-5", "--property", "MCnc", "--name", "IgG Ab [Mass/volume]", "--unit", "mg/dL")
+    assert wardlink("unmapped", "resolve", "QQQ", *words, "-c", lab).code == 0
+    receivers.keep(receivers.sample(3, receivers.result("QQQ")))
+    receivers.deliver()
+    (obx,) = receivers.lis[-1].every("OBX")
+    assert obx.raw(3) == "94505-5^IgG Ab [Mass/volume]^LN^QQQ^^99ACME"
+    (found,) = (one["resource"] for one in receivers.chart[-1]["entry"] if one["resource"]["resourceType"] == "Observation")
+    assert found["code"]["coding"][0] == {"system": "http://loinc.org", "code": "94505-5"}
+    assert found["code"]["text"] == "IgG Ab [Mass/volume]"
+
+
 # ---- where a code comes from
 
 
