@@ -120,8 +120,8 @@ def is_echo(result: Result, before: Result | None) -> bool:
 
 
 def notes(attached: Iterable[Segment]) -> tuple[str, ...]:
-    """Comments and materials, in words."""
-    return tuple(islice(filter(None, map(_note, attached)), NOTES_MAX))
+    """Comments and materials, in words; what is said twice, once."""
+    return tuple(islice(dict.fromkeys(filter(None, map(_note, attached))), NOTES_MAX))
 
 
 def _note(segment: Segment) -> str:

@@ -129,7 +129,7 @@ def flag_words(obx: Segment) -> Iterator[str]:
     """What flags of the maker's own mean in its words: "U06T Pipetting anomaly …"."""
     told = ((obx.text(8, 1, n).strip(), obx.text(8, 2, n).strip()) for n in range(1, len(obx.repeats(8)) + 1))
     for flag, words in dict.fromkeys(told):
-        if flag and words and flag not in _FLAGS:
+        if flag and words and flag not in {*_FLAGS, NULL}:
             yield shown(f"{flag} {words}")
 
 

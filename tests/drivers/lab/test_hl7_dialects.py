@@ -111,6 +111,7 @@ def reports(*segments: str, **options: Any) -> list[Report]:
             id="cobas 5800: a flag in words, once",
         ),
         pytest.param("OBX|1|NM|X||5|||N^Normal^HL70078", {}, {"flags": ("N",), "notes": ()}, id="the standard's flag needs no words"),
+        pytest.param('OBX|1|NM|X||5|||""^""^HL70078', {}, {"flags": (), "notes": ()}, id="Atellica: no flag, and no words for it"),
         pytest.param("OBX|1|NM|X||5|g/mL|-", {}, {"range": ""}, id="Mindray BS: a dash for no range"),
         pytest.param("OBX|1|NM|X||5|ng/mL|[1.00;30.00]", {}, {"range": "1.00-30.00"}, id="BioNote: brackets"),
         pytest.param(
@@ -138,6 +139,20 @@ def test_what_law_calls_supplemental_is_a_note_or_a_result_where_the_profile_say
     assert report.notes == ("PT Pipetting: 20250701",)
     (report,) = reports(MSH, OBR, GLU, SUPPLEMENTAL, supplemental="result")
     assert [one.vendor_code for one in report.observations] == ["GLU", "PT"]
+
+
+def test_a_note_of_what_is_no_result_names_all_of_its_code_and_a_comment_twice_is_told_once() -> None:
+    lines = [
+        "OBX|1|NM|FT3.RLU^FT3||149870",
+        "NTE|1|Z|Below Check",
+        "OBX|2|NM|02001^Mode||1",
+        "OBX|3|NM|FT3.DOSE^FT3||3.5",
+        "NTE|1|Z|A",
+        "NTE|2|Z|A",
+    ]
+    (report,) = reports(MSH, OBR, *lines, not_results=[".*RLU", "02001"])
+    assert report.notes == ("FT3.RLU: 149870", "Mode: 1", "Below Check")
+    assert report.observations[0].notes == ("A",)
 
 
 def test_lots_behind_a_result_that_is_left_out_belong_to_the_one_before_it() -> None:
