@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,15 +17,14 @@ def instances(entry: Entry, observations: Sequence[Observation]) -> list[tuple[s
 
     The UUID is made of device, specimen, patient as the device named them, code, sub id and the time of the result: a device that
     corrects a result repeats these. A result that nothing dates could be another one of the same specimen: its row counts too.
-    A number without an authority is no identifier (cobas pure gives several results of a control the same one): it only counts
+    A number without an authority, or that several results have (cobas pure's of a control), is no identifier: it only counts
     among the rest.
     """
     seen: dict[tuple[str, ...], int] = {}
-    own: set[str] = set()
+    told = Counter(one.instance for one in entry.report.observations)
     found = []
     for observation in observations:
-        if "^" in observation.instance and observation.instance not in own:
-            own.add(observation.instance)
+        if "^" in observation.instance and told[observation.instance] == 1:
             found.append(tuple(observation.instance.split("^")))
             continue
         parts = _parts(entry, observation)

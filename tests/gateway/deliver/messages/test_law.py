@@ -280,12 +280,14 @@ def test_a_correction_has_the_name_of_the_result_it_corrects(render: Callable[..
 
 
 def test_a_number_that_says_not_who_gave_it_names_no_result(render: Callable[..., Message], analyzer: MakeEntry) -> None:
-    """cobas pure writes the same bare number in OBX-21 of several results; one with an authority is taken, once."""
-    observations = (one(instance="8"), one(instance="8", vendor_code="CRP"), one(instance="8^X"), one(instance="8^X", sub_id="2"))
-    found = [row.raw(21) for row in render(analyzer(observations=observations)).every("OBX")]
-    assert found[2] == "8^X"
-    assert len(set(found)) == 4
-    assert "8" not in found
+    """cobas pure writes the same bare number in OBX-21 of several results; one with an authority is taken, if it is one's own."""
+    said = (("GLU", "8"), ("CRP", "8"), ("NA", "8^X"), ("K", "8^X"), ("CL", "9^X"))
+    entry = analyzer(observations=tuple(one(vendor_code=code, instance=instance) for code, instance in said))
+    for orders in ("report", "test"):
+        found = [row.raw(21) for row in render(entry, orders=orders).every("OBX")]
+        assert found[4] == "9^X"
+        assert len(set(found)) == 5
+        assert not {"8", "8^X"} & set(found)
 
 
 def test_two_results_that_nothing_dates_are_never_taken_for_one(analyzer: MakeEntry, gateway: Gateway) -> None:
