@@ -64,10 +64,10 @@ def _report(message: Message[Hl7Message], group: Group, nth: int, context: Hl7Co
     options, scope = context.options, group.around
     kept, told = _kept(group, options)
     device, control = about.device(scope, kept, context), about.is_control(scope, options)
-    seen = tuple(results.observe(one, scope, options, sender=device.maker, localise=context.localise) for one in kept)
+    seen = [results.observe(one, scope, options, sender=device.maker, localise=context.localise) for one in kept]
     return context.report(
         message,
-        seen,
+        tuple(results.timed(seen)),
         category=Category.QC if control else Category.LAB,
         device_time=device_time(read(scope, "MSH-7")),
         device=device,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
+
+from msgspec.structs import replace
 
 from drivers.lab import hl7_values, values
 from drivers.lab.hl7_about import operator_of
@@ -71,6 +73,14 @@ def observe(
         materials=materials_of(result.attached),
         instance=_instance(obx),
     )
+
+
+def timed(seen: Iterable[Observation]) -> Iterator[Observation]:
+    """The same, each without a time with that of the one before it: some say it once for a whole sample (Radiometer)."""
+    time = None
+    for one in seen:
+        time = one.time or time
+        yield one if one.time == time else replace(one, time=time)
 
 
 def of_order(around: dict[str, Segment], options: Hl7LabOptions) -> Result | None:

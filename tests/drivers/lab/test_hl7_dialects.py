@@ -155,6 +155,14 @@ def test_a_note_of_what_is_no_result_names_all_of_its_code_and_a_comment_twice_i
     assert report.observations[0].notes == ("A",)
 
 
+def test_a_time_that_is_said_once_is_that_of_all_that_follow_in_the_order() -> None:
+    timed = "OBX|{}|NM|X{}||1||||||F|||{}"
+    lines = [timed.format(n, n, at) for n, at in enumerate(("", "20261121070000", "", "20261121073000", ""), 1)]
+    first, second = reports(MSH, "OBR|1||SYN-1|A", *lines, "OBR|2||SYN-1|B", timed.format(1, 1, ""))
+    assert [one.time.strftime("%H%M") if one.time else "" for one in first.observations] == ["", "0700", "0700", "0730", "0730"]
+    assert second.observations[0].time is None
+
+
 def test_lots_behind_a_result_that_is_left_out_belong_to_the_one_before_it() -> None:
     echo = "OBX|2|CE|GLU^Glucose^99X|1|^^99ROC||||||F"
     inv = "INV|2034001|OK|R1|||||||||20260531||||861168"
