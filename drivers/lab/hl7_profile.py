@@ -98,14 +98,16 @@ class OrderResult(Options):
 
 TEST_MODES = ("T", "D")
 """MSH-11: training, debugging. Their values are no patient's."""
+_NO_PATIENTS = ("Q", "B", "C", "E", "F", "O", "V")
 QUALITY_CONTROL = (
     Equals(field="MSH-11", values=("Q", *TEST_MODES)),
-    Equals(field="SPM-11", values=("Q", "B", "C", "E", "F", "O", "V")),
+    Equals(field="SPM-11", values=_NO_PATIENTS),
+    Equals(field="OBR-15.7", values=_NO_PATIENTS),
     Equals(field="OBR-4", values=("LQC",)),
 )
 """How HL7 says that it is no patient's: the processing id (control as Mindray says it; training, debugging), the specimen's role
-(LAW; table 0369: control, blind, calibrator, electronic, proficiency of the laboratory or the operator, verifying calibrator), a
-service (HemoScreen)."""
+(SPM-11, before HL7 2.5 OBR-15.7; table 0369: control, blind, calibrator, electronic, proficiency of the laboratory or the operator,
+verifying calibrator), a service (HemoScreen)."""
 
 
 class Hl7LabOptions(Options):

@@ -213,6 +213,12 @@ def test_a_result_that_stands_in_its_order_is_read_when_the_profile_says_when() 
     assert event.category is Category.EVENTS, "a calibration has no result"
 
 
+@pytest.mark.parametrize(("role", "expected"), [("Q", Category.QC), ("P", Category.LAB), ("", Category.LAB)])
+def test_a_control_may_be_told_by_the_specimens_role_of_before_2_5(role: str, expected: Category) -> None:
+    (report,) = reports(MSH, f"OBR|1||SYN-1|ALL|||||||||||^^^^^^{role}", "OBX|1|NM|X||1")
+    assert report.category is expected
+
+
 def test_a_control_is_nobody_and_its_number_is_told() -> None:
     (report,) = reports(MSH.replace("|P|", "|Q|"), "PID|1||LOT001||Some^Body", "OBR|1||QC_FILE|X", GLU)
     assert (report.given.patient_id, report.given.family_name) == ("", "")
