@@ -106,7 +106,7 @@ QUALITY_CONTROL = (
     Equals(field="OBR-4", values=("LQC",)),
 )
 """How HL7 says that it is no patient's: the processing id (control as Mindray says it; training, debugging), the specimen's role
-(SPM-11, before HL7 2.5 OBR-15.7; table 0369: control, blind, calibrator, electronic, proficiency of the laboratory or the operator,
+(SPM-11, before HL7 2.5 OBR-15.7; table 0369: control, blind, calibrator, electronic, proficiency of the laboratory or operator,
 verifying calibrator), a service (HemoScreen)."""
 
 
