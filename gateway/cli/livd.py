@@ -20,7 +20,7 @@ from gateway.errors import ActError, ConfigError
 from gateway.mapping import Key, livd_file
 from gateway.mapping.livd import SIZE_MAX, Suggestion, Table, contradiction, suits
 from gateway.store import livd, mappings, unmapped
-from gateway.store.database import FILE, joined, open_for_acts, open_reader
+from gateway.store.database import FILE, open_for_acts, open_reader
 from gateway.store.livd import Row, State
 
 app = new_app()
@@ -58,12 +58,10 @@ def import_(
     if not dry_run:
         with closing(open_for_acts(loaded.gateway.data)) as conn:
             codes = unmapped.seen(conn) if accept else []
-            with joined(conn):
-                new = livd.keep(conn, file.name, found.rows, by=whoami(), version=found.version)
-                taken = len(new)
-                if accept:
-                    rows = livd.rows(conn, file=file.name, state=State.SUGGESTED)
-                    accepted = acts.accept(conn, rows, codes, by=whoami(), reason=f"all of {file.name} accepted")
+            taken = len(livd.keep(conn, file.name, found.rows, by=whoami(), version=found.version))
+            if accept:
+                rows = livd.rows(conn, file=file.name, state=State.SUGGESTED)
+                accepted = acts.accept(conn, rows, codes, by=whoami(), reason=f"all of {file.name} accepted")
     if as_json:
         print_json(_table_json(shown, taken) | {"accepted": _accepted_json(accepted) if accepted else None})
         return
@@ -77,8 +75,8 @@ def _against_decisions(found: Table, loaded: config.Config) -> Table:
     if not (loaded.gateway.data / FILE).exists():  # no gateway ran here yet: nothing was decided
         return found
     with closing(open_reader(loaded.gateway.data)) as conn:
-        decided = mappings.now(conn).decisions
-    doubts = [(one, contradiction(one, decided)) for one in found.rows]
+        decided = mappings.now(conn)
+    doubts = [(one, contradiction(one, decided.about(one.code))) for one in found.rows]
     return replace(found, rows=tuple(replace(one, doubts=(*one.doubts, doubt)) if doubt else one for one, doubt in doubts))
 
 

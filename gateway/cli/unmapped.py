@@ -143,8 +143,8 @@ def resolve(
     wanted = Decision(id=0, key=key, loinc=loinc, name=name, prop=prop, ucum=ucum, override=override, reason=reason)
     found = _load(path)
     with closing(open_for_acts(found.gateway.data)) as conn:
-        done = acts.resolve(conn, wanted, unmapped.seen(conn), by=whoami())
-        _follow(conn, found, [done], [code], replay=replay, as_json=as_json)
+        done = acts.resolve(conn, [acts.judge(wanted, unmapped.seen(conn))], by=whoami())
+        _follow(conn, found, done, [code], replay=replay, as_json=as_json)
 
 
 @app.command()

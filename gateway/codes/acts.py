@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from gateway import terms
 from gateway.errors import ActError
-from gateway.mapping import Decision, Key, Kind
+from gateway.mapping import Decision, Key, Kind, Overlay
 from gateway.mapping.decisions import covers, normal_unit
 from gateway.mapping.fitting import kind_fault, property_of, unit_fault
-from gateway.mapping.livd import contradiction, decisions
+from gateway.mapping.livd import Suggestion, contradiction, decisions
 from gateway.store import livd, mappings
 from gateway.store.database import joined
 from gateway.store.livd import Row, State
@@ -34,8 +34,16 @@ class Resolved:
     left: tuple[Seen, ...]
 
 
-def resolve(conn: sqlite3.Connection, wanted: Decision, codes: Sequence[Seen], *, by: str) -> Resolved:
-    """Decide about a code; `codes` is what the journal holds (unmapped.seen), read before, as that takes long.
+def resolve(conn: sqlite3.Connection, wanted: Sequence[Resolved], *, by: str) -> list[Resolved]:
+    """Record what was judged, all of it or nothing; those that stood so already have no decision any more."""
+    kept = {
+        one.key: one for one in mappings.say(conn, [one.decision for one in wanted if one.decision is not None], by=by, now=now)
+    }
+    return [replace(one, decision=kept.get(one.decision.key) if one.decision is not None else None) for one in wanted]
+
+
+def judge(wanted: Decision, codes: Sequence[Seen]) -> Resolved:
+    """A decision, held against the codes that the journal holds (unmapped.seen): read before any transaction, that takes long.
 
     ActError when no result can be meant, when devices differ, or LOINC and unit do not agree.
     """
@@ -47,9 +55,8 @@ def resolve(conn: sqlite3.Connection, wanted: Decision, codes: Sequence[Seen], *
     about = [one for one in meant if _concerns(wanted, one)]
     if meant and not about:
         raise ActError(_why_none(wanted, meant[0]))
-    kept = mappings.say(conn, [wanted], by=by)
     left = [one for one in seen if one.unmapped and one not in about]
-    return Resolved(next(iter(kept), None), tuple(about), tuple(left))
+    return Resolved(wanted, tuple(about), tuple(left))
 
 
 def _told_apart(key: Key, seen: Sequence[Seen]) -> Key:
@@ -133,26 +140,32 @@ def accept(
 
     `about`: which device, maker or model they are for, where the analyzer calls itself otherwise than its maker's file.
     """
-    with joined(conn):
-        good, left, decided = [], [], mappings.now(conn).decisions
-        for one in rows:
-            why = _objection(one, decided, doubtful=doubtful)
-            if why:
-                left.append((one, why))
-            else:
-                good.append(one)
-        others = {row.said.code: [other.said for other in livd.rows(conn, code=row.said.code)] for row in good}
-        said = [
-            replace(found, reason=reason)
-            for row in good
-            for found in decisions(
-                row.said, others[row.said.code], _about(row, about), f"livd {row.id}: {row.file} {row.said.place}"
-            )
-        ]
+    good, left, decided = [], [], mappings.now(conn)
+    for one in rows:
+        why = _objection(one, decided, doubtful=doubtful)
+        if why:
+            left.append((one, why))
+        else:
+            good.append(one)
+    others: dict[str, list[Suggestion]] = {}
+    for other in livd.rows(conn):
+        others.setdefault(other.said.code, []).append(other.said)
+    said = [
+        replace(found, reason=reason)
+        for row in good
+        for found in decisions(row.said, others[row.said.code], _about(row, about), f"livd {row.id}: {row.file} {row.said.place}")
+    ]
+    meant = _meant(said, codes)
+    with joined(conn):  # what takes long is done: devices commit meanwhile
         kept = mappings.say(conn, said, by=by)
         livd.settle(conn, [row.id for row in good], State.ACCEPTED, by=by)
-        meant = sum(any(covers(one.key, code.key, code.unit) for one in said) for code in codes)
-        return Accepted(tuple(good), tuple(kept), tuple(left), meant)
+    return Accepted(tuple(good), tuple(kept), tuple(left), meant)
+
+
+def _meant(said: Sequence[Decision], codes: Sequence[Seen]) -> int:
+    """How many codes of devices some of the decisions are about."""
+    overlay = Overlay(said)
+    return sum(any(covers(one.key, seen.key, seen.unit) for one in overlay.about(seen.key.code)) for seen in codes)
 
 
 def _about(row: Row, about: Key | None) -> Key:
@@ -163,7 +176,7 @@ def _about(row: Row, about: Key | None) -> Key:
     return Key(code=row.said.code, maker=about.maker or row.said.maker, model=about.model or row.said.model)
 
 
-def _objection(row: Row, decided: Sequence[Decision], *, doubtful: bool) -> str:
+def _objection(row: Row, decided: Overlay, *, doubtful: bool) -> str:
     if row.state is not State.SUGGESTED and not doubtful:
         return f"is {row.state} already"
     if not properties.known(row.said.prop):
@@ -172,4 +185,4 @@ def _objection(row: Row, decided: Sequence[Decision], *, doubtful: bool) -> str:
         return "the file gives no LOINC name beside its code: `wardlink unmapped resolve` with --name"
     if row.said.kind is Kind.ANY and not row.said.units and row.said.result and not doubtful:
         return "its result names no unit that is known"
-    return "" if doubtful else "; ".join(filter(None, (*row.said.doubts, contradiction(row.said, decided))))
+    return "" if doubtful else "; ".join(filter(None, (*row.said.doubts, contradiction(row.said, decided.about(row.said.code)))))

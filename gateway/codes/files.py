@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gateway.codes.acts import Resolved, resolve
+from gateway.codes.acts import Resolved, judge, resolve
 from gateway.errors import ActError
 from gateway.mapping import Decision, Key, Kind
 from gateway.mapping.near import Guess
@@ -127,16 +127,17 @@ def carry_out(
     conn: sqlite3.Connection, rows: Sequence[tuple[str, Decision]], codes: Sequence[Seen], *, by: str, rehearse: bool = False
 ) -> list[Resolved]:
     """Decide all that a table says, or nothing; to `rehearse` takes all of it back. ActError names the row."""
+    judged = [_judged(place, one, codes) for place, one in rows]
     with joined(conn):
         conn.execute("SAVEPOINT table_of_codes")
-        done = [_one(conn, place, one, codes, by) for place, one in rows]
+        done = resolve(conn, judged, by=by)
         if rehearse:
             conn.execute("ROLLBACK TO table_of_codes")
         return done
 
 
-def _one(conn: sqlite3.Connection, place: str, one: Decision, codes: Sequence[Seen], by: str) -> Resolved:
+def _judged(place: str, one: Decision, codes: Sequence[Seen]) -> Resolved:
     try:
-        return resolve(conn, one, codes, by=by)
+        return judge(one, codes)
     except ActError as error:
         raise ActError(f"{place} ({one.key.code}): {error}; nothing was taken") from None

@@ -35,6 +35,10 @@ class Overlay:
         for one in decisions:
             self._by_code.setdefault(one.key.code, []).append(one)
 
+    def about(self, code: str) -> Sequence[Decision]:
+        """The decisions about a device's code, whosever it is."""
+        return self._by_code.get(code, ())
+
     def find(self, report: Report, observation: Observation) -> Decision | None:
         """The decision that holds for a result of a report, or None."""
         near = self._by_code.get(observation.vendor_code, ())
