@@ -36,9 +36,8 @@ class Resolved:
 
 def resolve(conn: sqlite3.Connection, wanted: Sequence[Resolved], *, by: str) -> list[Resolved]:
     """Record what was judged, all of it or nothing; those that stood so already have no decision any more."""
-    kept = {
-        one.key: one for one in mappings.say(conn, [one.decision for one in wanted if one.decision is not None], by=by, now=now)
-    }
+    said = [one.decision for one in wanted if one.decision is not None]
+    kept = {one.key: one for one in mappings.say(conn, said, by=by)}
     return [replace(one, decision=kept.get(one.decision.key) if one.decision is not None else None) for one in wanted]
 
 
