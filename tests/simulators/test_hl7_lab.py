@@ -146,6 +146,7 @@ def test_results_said_at_once_byte_by_byte_and_broken_off_by_power_cuts_arrive_o
     options = {"interval_s": "3", "count": "60", "burst": "5", "cut_every": "7", "reply_s": "4", "dialect": dialect}
     rig = Rig(options, lose=0.1, trickle=True).run(40_000)
     assert rig.device.cuts >= 8
+    assert rig.bad >= rig.device.cuts, "half a message each"
     assert rig.end.lost > 0
     assert Counter(rig.specimens()) == {one.specimen: reports for one in rig.device.acknowledged}
     assert len(rig.device.acknowledged) == 60

@@ -62,10 +62,13 @@ async def dial(port: int, ca: Path, pair: Pair | None) -> Streams:
 
 async def ended(reader: asyncio.StreamReader) -> bool:
     """Whether the other side has hung up, in whatever way."""
-    with contextlib.suppress(OSError):
+    try:
         async with asyncio.timeout(5):
             return await reader.read() == b""
-    return True
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 async def talk(link: ListenLink, streams: Streams) -> None:
