@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.acquire.station import Station, station
 from gateway.config import Config
 from gateway.deliver.destination import Destination
-from gateway.routes import make_destination
+from gateway.deliver.making import make_destination
 from gateway.settings.destinations import AnyDestination
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.crew import Crew
+from gateway.deliver import making
 from gateway.deliver.destination import Destination
 from gateway.deliver.dispatch import GATHER_S, Dispatcher
 from gateway.deliver.measured import Measured
@@ -17,7 +18,7 @@ from gateway.errors import ConfigError
 from gateway.model import Gateway
 from gateway.security import certificates
 from gateway.security.certificates import Certificate
-from gateway.settings.destinations import AnyDestination, FhirServer, MllpLab, MllpLaw, MllpPoct
+from gateway.settings.destinations import AnyDestination
 from gateway.store.journal import Journal
 
 DRAIN_S = 5.0
@@ -88,7 +89,7 @@ class Routes:
 
 def route(settings: AnyDestination, destination: Destination, journal: Journal, gateway: Gateway) -> Route:
     """A destination ready to work on `journal`, its messages in the name of `gateway`."""
-    return _route(settings, Measured(destination), make_renderer(settings, gateway), journal)
+    return _route(settings, Measured(destination), making.make_renderer(settings, gateway), journal)
 
 
 def again(stopped: Route, journal: Journal) -> Route:
@@ -108,37 +109,3 @@ def own_certificate(settings: AnyDestination) -> Certificate | None:
     with suppress(ConfigError):  # told where it matters: at the next connection
         return certificates.own(settings.tls.cert)
     return None
-
-
-def make_destination(settings: AnyDestination) -> Destination:
-    """The way to a receiver."""
-    if isinstance(settings, FhirServer):
-        from gateway.deliver.destinations.fhir import FhirDestination
-
-        return FhirDestination(settings, settings.id)
-    from gateway.deliver.destinations.mllp import MllpDestination
-
-    return MllpDestination(settings, settings.id)
-
-
-def make_renderer(settings: AnyDestination, gateway: Gateway) -> Renderer:
-    """A destination's message format."""
-    if isinstance(settings, FhirServer):
-        from gateway.deliver.messages import fhir
-
-        return fhir.renderer(settings, gateway)
-    if isinstance(settings, MllpLab):
-        from gateway.deliver.messages import lab
-
-        return lab.renderer(settings, gateway)
-    if isinstance(settings, MllpLaw):
-        from gateway.deliver.messages import law
-
-        return law.renderer(settings, gateway)
-    if isinstance(settings, MllpPoct):
-        from gateway.deliver.messages import poct
-
-        return poct.renderer(settings, gateway)
-    from gateway.deliver.messages import pcd01
-
-    return pcd01.renderer(settings, gateway)

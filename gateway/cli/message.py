@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from gateway import config, routes
+from gateway import config
+from gateway.deliver import making
 from gateway.deliver.messages import UnsuitedError
 from gateway.model import Category
 from gateway.settings.destinations import AnyDestination
@@ -53,7 +54,7 @@ def _rendered(conn: sqlite3.Connection, settings: AnyDestination, kept: Kept, fa
     report = decided.apply(kept.entry.report).report
     entry = replace(kept.entry, report=report, late=_late(settings, kept, fate) and settings.mark_late)
     try:
-        made = routes.make_renderer(settings, identity.read(conn))(entry, subject)
+        made = making.make_renderer(settings, identity.read(conn))(entry, subject)
     except UnsuitedError as error:
         return Message(entry.key, None, f"is not sent in this format: {error}")
     except Exception as error:  # noqa: BLE001 - a renderer's bug is shown, as it parks a message when it is sent

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway import routes
-from gateway.deliver import editing
+from gateway.deliver import editing, making
 from gateway.deliver.messages import Renderer
 from gateway.mapping import Overlay
 from gateway.model import Gateway, Order, Report, Subject
@@ -142,7 +141,7 @@ class _Maker:
 
     def __init__(self, conn: sqlite3.Connection, settings: AnyDestination, gateway: Gateway, done: Corrected) -> None:
         self._conn, self._settings, self._done = conn, settings, done
-        self._render: Renderer = routes.make_renderer(settings, gateway)
+        self._render: Renderer = making.make_renderer(settings, gateway)
         self._decided = Remembered()
         self._present = self._decided.at(conn)
         self._finals = _finals(settings)

@@ -105,6 +105,16 @@ ROOMS = {
     "deliver": Room(
         ("gateway/deliver",), UPSTAIRS | {"gateway.deliver", "gateway.store", "gateway.patients", "protocols"}, ANYTHING, **FREE
     ),
+    "orders and lists": Room(
+        ("gateway/orders", "gateway/lists"), UPSTAIRS | {"gateway.orders", "gateway.lists", "gateway.store", "protocols"}, ANYTHING, **FREE
+    ),
+    "codes": Room(("gateway/codes",), UPSTAIRS | {"gateway.codes", "gateway.store", "gateway.deliver"}, ANYTHING, **FREE),
+    "profiles": Room(("gateway/profiles",), UPSTAIRS | {"gateway.profiles", "gateway.acquire", "protocols"}, ANYTHING, **FREE),
+    "unknown": Room(
+        ("gateway/unknown",),
+        UPSTAIRS | {"gateway.unknown", "gateway.store", "gateway.acquire", "gateway.profiles", "gateway.verify", "gateway.callers", "gateway.control"}, ANYTHING, **FREE,
+    ),
+    "metrics": Room(("gateway/metrics",), UPSTAIRS | {"gateway.metrics", "gateway.store", "gateway.acquire"}, ANYTHING, **FREE),
     "security": Room(("gateway/security",), GROUND | {"gateway.security"}, ANYTHING, **FREE),
     "the gateway": Room(("gateway",), frozenset(["gateway", "protocols"]), ANYTHING, **FREE),
     "simulators": Room(

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway import config, routes
+from gateway import config
+from gateway.deliver import making
 from gateway.model import Category, DeviceIdentity, Entry, Gateway, Kind, Observation, Report
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -24,7 +25,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 )
 def test_the_format_is_the_configured_one(keys: str, begins: bytes) -> None:
     (settings,) = config.parse(f'[[destination]]\nid = "d"\n{keys}\n').destination
-    render = routes.make_renderer(settings, Gateway(name="box", eui64="0123456789ABCDEF"))
+    render = making.make_renderer(settings, Gateway(name="box", eui64="0123456789ABCDEF"))
     report = Report(
         device=DeviceIdentity(id="LAB-1"),
         driver="astm",

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from gateway import boot, control, routes
+from gateway import boot, control
 from gateway.cli.running import running as what_runs
 from gateway.config import GatewayConfig
+from gateway.deliver import making
+from gateway.deliver.making import make_renderer
 from gateway.deliver.messages import Renderer
 from gateway.errors import ConfigError, StoreError
 from gateway.model import Gateway
 from gateway.reload import OF_EVERY_DESTINATION, ONLY_AT_START
-from gateway.routes import make_renderer
 from gateway.service import Service
 from gateway.settings.destinations import AnyDestination
 from gateway.store import associations
@@ -125,7 +126,7 @@ async def test_messages_are_made_in_the_gateways_new_name(tmp_path: Path, monkey
         return make_renderer(settings, gateway)
 
     async with running(tmp_path) as it:
-        monkeypatch.setattr(routes, "make_renderer", make)
+        monkeypatch.setattr(making, "make_renderer", make)
         eui64 = it.service._journal.gateway.eui64
         await it.reload(it.text.replace('"box"', '"box-2"'))
         assert (await asyncio.to_thread(control.ask, it.data, "status"))["gateway"] == "box-2"

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from gateway import cli, config, routes
+from gateway import cli, config
+from gateway.deliver import making
 from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused
 from gateway.deliver.dispatch import Dispatcher
 from gateway.model import Category, DeviceIdentity, Entry, Kind, Observation, Order, Report, Specimen, Subject
@@ -227,7 +228,7 @@ class Receivers:
             idle.set()
             await work.wait()
 
-        renderer = routes.make_renderer(settings, journal.gateway)
+        renderer = making.make_renderer(settings, journal.gateway)
         task = asyncio.create_task(Dispatcher(journal, settings.id, Receiver(), renderer, settings, wait=wait).run())
         async with asyncio.timeout(20):
             await idle.wait()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway import config, routes
+from gateway import config
+from gateway.deliver import making
 from gateway.deliver.destination import Accepted, Outcome, Outgoing, Refused
 from gateway.deliver.dispatch import Dispatcher
 from gateway.model import Category, DeviceIdentity, Kind, Observation, Report, Subject
@@ -69,7 +70,7 @@ async def _deliver(journal: Journal, path: Path, receiver: _Receiver) -> None:
         idle.set()
         await work.wait()
 
-    renderer = routes.make_renderer(settings, journal.gateway)
+    renderer = making.make_renderer(settings, journal.gateway)
     task = asyncio.create_task(Dispatcher(journal, "engine", receiver, renderer, settings, wait=wait).run())
     async with asyncio.timeout(10):
         await idle.wait()
