@@ -241,6 +241,8 @@ class AstmOptions(Options):
     """Components of R.4 that say how a value is written and are none themselves ("RAW"); they become notes."""
     values: dict[str, Components] = Field(default_factory=dict)
     """The same for results whose R.3 has the text in component 4: { GND = 1 } (BD: the verdict, not its growth units)."""
+    whole: tuple[str, ...] = ()
+    """Codes whose R.4 is one text with all its components: ["Result"] (Bio-Rad IH: the blood group "0^POS" is no number)."""
     susceptibility: tuple[int, ...] = ()
     """Components of R.4 with S, I or R, in order of preference: a flag, and the value where there is no other (BD: 3, 5, 4)."""
     verdicts: tuple[str, ...] = ()

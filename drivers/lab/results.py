@@ -189,9 +189,9 @@ def _without_dilution(code: str, pattern: str) -> tuple[str, str]:
 
 
 def _value(record: Record, code: str, options: AstmOptions) -> tuple[Value, tuple[str, ...]]:
-    if _is_image(record, code, options):
+    if code in options.whole or _is_image(record, code, options):
         text = "\\".join("^".join(record.components(4, n)).strip("^") for n in range(record.repeats(4)))
-        return Value(Kind.TEXT, text), ()
+        return (Value(Kind.TEXT, text) if text.strip("\\ ") else values.NO_VALUE), ()
     words = tuple(part for part in record.components(4) if part in options.not_values)
     apart = {options.flag_component, *_judging(record, options)}
     parts = tuple("" if part in words or n in apart else part for n, part in enumerate(record.components(4), 1))

@@ -276,3 +276,12 @@ def test_an_antibiotics_judgement_is_a_flag_and_the_value_where_there_is_no_conc
     assert (seen.value, seen.sub_id) == (value, "2^AST")
     assert tuple(flag for flag in seen.flags if flag != "NAV") == flags
     assert seen.notes[: len(notes)] == notes
+
+
+@pytest.mark.parametrize(
+    ("said", "value"), [("A^POS^^^^^^^", "A^POS"), ("0^POS^^^^^^^", "0^POS"), ("^^NEG^^^^^^", "NEG"), ("^^^", None)]
+)
+def test_a_blood_group_is_a_text_with_all_its_parts_and_group_0_no_number(said: str, value: str | None, analyzer: Any) -> None:
+    records = (r"H|\^&|||Bio-Rad|IH v5.0", "P|1", "O|1||A1", f"R|1|^^^Result^MO31^Group^|{said}|C||||R")
+    (seen,) = analyzer("bio-rad-ih").read(*records)[0].observations
+    assert (seen.kind, seen.value) == (Kind.TEXT, value)
