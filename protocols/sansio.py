@@ -161,6 +161,15 @@ class Overhearing(Protocol):
 
 
 @runtime_checkable
+class Punctual(Protocol):
+    """A codec whose answers name nothing: one that comes after the device gave up waiting would be taken for the next one."""
+
+    def late(self, now: float) -> None:
+        """Time has passed while something was kept: what the device waits for no longer is not said. Before confirm or reject."""
+        ...
+
+
+@runtime_checkable
 class Timed(Protocol):
     """A codec whose protocol has the host say what time it is: `wall` turns its clock into aware time, set before `start`."""
 

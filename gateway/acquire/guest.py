@@ -16,7 +16,7 @@ from gateway.acquire.first_bytes import ASTM, HL7, RAW
 from gateway.acquire.links import Connection
 from gateway.errors import LinkError, StoreError, place
 from gateway.model import Caller, DeviceIdentity
-from protocols.sansio import Codec, Event, Fragment, Message
+from protocols.sansio import Codec, Event, Fragment, Message, Punctual
 
 _log = logging.getLogger(__name__)
 
@@ -174,14 +174,21 @@ class Guest:
             await self._keep(messages)
         except StoreError as error:
             self._raw.clear()  # refused: the device keeps it, and sends it again
+            self._look_at_the_clock()
             self._codec.reject(token)
             await self._send()
             if isinstance(error, TurnedAwayError):
                 raise
             _log.warning("an unknown device was refused: %s", error)
         else:
+            self._look_at_the_clock()
             self._codec.confirm(token)
             await self._send()
+
+    def _look_at_the_clock(self) -> None:
+        """A disk that stalls may have kept the device waiting for longer than it waits."""
+        if isinstance(self._codec, Punctual):
+            self._codec.late(self._clock.monotonic())
 
     async def _hold(self, messages: int) -> None:
         """What is not acknowledged is not sent again: nothing is read until it is kept."""

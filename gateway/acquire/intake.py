@@ -19,7 +19,7 @@ from gateway.driver import Context
 from gateway.errors import StoreError, place
 from gateway.model import Category, Report
 from gateway.thinning import Policy
-from protocols.sansio import BadFrame, Codec, Event, Fragment, Incomplete, Message, Note, Sent, Unsent
+from protocols.sansio import BadFrame, Codec, Event, Fragment, Incomplete, Message, Note, Punctual, Sent, Unsent
 
 _log = logging.getLogger(__name__)
 
@@ -75,9 +75,12 @@ class Intake:
         thinning: Thinning,
         turns: Turns,
         asking: Asking,
+        now: Callable[[], float],
         on_kept: OnKept | None = None,
     ) -> None:
-        self._asking = asking
+        """`now` is the codec's clock."""
+        self._asking, self._now = asking, now
+        self._punctual = codec if isinstance(codec, Punctual) else None
         self._context, self._codec, self._keeper, self._clock = context, codec, keeper, clock
         self._status, self._send, self._backoff, self._thinning = status, send, backoff, thinning
         self._turns, self._on_kept = turns, on_kept
@@ -132,6 +135,7 @@ class Intake:
             if token is None:
                 await self._hold(lambda: self._commit([report for reports in kept for report in reports]))
                 return
+            self._look_at_the_clock()
             self._codec.reject(token)
             await self._send()
             await self.count("rejected")
@@ -140,6 +144,7 @@ class Intake:
                 await self._hold(lambda: self._commit(rest, ends=False))
             return
         if token is not None:
+            self._look_at_the_clock()
             self._codec.confirm(token)
             await self._send()
         for message in messages:
@@ -157,13 +162,20 @@ class Intake:
             await self._keeper.keep_fragment(self._device_id, event.raw, at)
         except StoreError as error:
             self._holding(error)
+            self._look_at_the_clock()
             self._codec.reject(event.token)
             await self.count("rejected")
         else:
             self._fragments = True
             self._working()
+            self._look_at_the_clock()
             self._codec.confirm(event.token)
         await self._send()
+
+    def _look_at_the_clock(self) -> None:
+        """A disk that stalls may have kept the device waiting for longer than it waits."""
+        if self._punctual is not None:
+            self._punctual.late(self._now())
 
     async def _commit(self, reports: list[Report], *, ends: bool = True) -> None:
         ends = ends and self._fragments

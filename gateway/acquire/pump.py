@@ -78,6 +78,7 @@ class Pump:
             thinning=Thinning(interval_s),
             turns=turns or Turns(),
             asking=self._asking,
+            now=lambda: self._time.monotonic(),  # noqa: PLW0108 - not bound now: a recording brings its own clock
             on_kept=on_kept,
         )
 

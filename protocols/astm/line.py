@@ -75,6 +75,10 @@ class Line:
         self._receiver.reject(token)
         self._freed()
 
+    def late(self, now: float) -> None:
+        self._now = max(self._now, now)
+        self._receiver.late(now)
+
     def end(self, now: float) -> Sequence[Event[AstmMessage]]:
         return [*self._receiver.end(now), *self._told()]
 

@@ -44,6 +44,8 @@ class _Reply:
     token: int
     at: float
     answer: bytes = b""
+    late: bool = False
+    """The sender has given up waiting for it."""
     undo: Callable[[], None] | None = None
 
 
@@ -130,6 +132,13 @@ class Receiver:
                 break
         self._flush()
 
+    def late(self, now: float) -> None:
+        """What the sender waits for no longer is not said; it will send EOT, and everything again."""
+        self._now = max(self._now, now)
+        for reply in self._replies:
+            if not reply.answer and self._now - reply.at >= _GIVEN_UP * self._profile.reply_s:
+                reply.late = self._damaged = True
+
     def end(self, now: float) -> Sequence[Event[AstmMessage]]:
         self._now = max(self._now, now)
         events = self._over("link end")
@@ -163,6 +172,7 @@ class Receiver:
             return [Note("ENQ in transfer")]
         events = self._close("ENQ in transfer", whole=False)
         self._neutral()
+        self._out.clear()
         self._begin(number=0)
         self._out += _ACK
         return events
@@ -174,6 +184,7 @@ class Receiver:
         gave_up = any(not reply.answer and self._now - reply.at >= patience for reply in self._replies)
         reason = "aborted" if gave_up or self._damaged or self._refused else "EOT after ETB"
         empty = not self._heard
+        self._out.clear()
         events = self._close(reason, whole=reason != "aborted", owed=self._profile.ack_eot)
         owed = [] if gave_up else list(self._replies)
         self._neutral()
@@ -334,7 +345,8 @@ class Receiver:
 
     def _flush(self) -> None:
         while self._replies and self._replies[0].answer:
-            self._out += self._replies.popleft().answer
+            reply = self._replies.popleft()
+            self._out += b"" if reply.late else reply.answer
 
 
 _DIGITS = frozenset(b"%d" % n for n in range(8))

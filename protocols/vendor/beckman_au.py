@@ -180,6 +180,12 @@ class AuLine:
     def reject(self, token: int) -> None:
         self._answer(token, NAK)
 
+    def late(self, now: float) -> None:
+        """What the analyzer waits for no longer is not said; it sends the text again."""
+        if self._owed is not None and now >= self._owed[1]:
+            self._owed = None
+            self._told.append(Note("too late to acknowledge"))
+
     def end(self, now: float) -> Sequence[Event[AuText]]:
         self._now = max(self._now, now)
         events = self._events(settled=True)

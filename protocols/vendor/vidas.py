@@ -170,6 +170,11 @@ class BciLine:
             self._number, self._last = (self._number - 1) % 8, b""
         self._answer(token, NAK)
 
+    def late(self, now: float) -> None:
+        """What the instrument waits for no longer is not said; it sends the message again."""
+        if self._owed is not None and now >= self._owed[1]:
+            self._owed = None
+
     def end(self, now: float) -> Sequence[Event[BciMessage]]:
         self._now = max(self._now, now)
         events = self._events(over=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from protocols.astm import frames
 from protocols.astm.link import FrameNumbers, LinkProfile, Receiver
 from protocols.astm.records import AstmMessage
 from protocols.sansio import BadFrame, Event, Fragment, Incomplete, Message, Note
@@ -669,3 +670,43 @@ def test_an_stx_that_comes_again_is_acknowledged_again(framed: Framed) -> None:
     """The analyzer was restarted while it waited."""
     line = Line(LinkProfile(checksum="if-present", frame_numbers="if-present", ack_stx=True))
     assert _replies(line, ENQ, b"\x02", ENQ, b"\x02", H + L, b"\x03") == [ACK, ACK, ACK, ACK, b"", ACK]
+
+
+# A disk that stalls
+
+
+def test_what_the_sender_has_given_up_waiting_for_is_not_said_when_it_is_durable_at_last() -> None:
+    """15 s are over, the sender has sent EOT, unread yet: an ACK now might meet its next ENQ."""
+    receiver = Receiver()
+    receiver.start(0.0)
+    receiver.receive(b"\x05", 0.0)
+    assert receiver.data_to_send() == b"\x06"
+    (fragment,) = receiver.receive(frames.frame(1, b"H|\\^&\r", last=False), 1.0)
+    assert isinstance(fragment, Fragment)
+    receiver.late(27.0)
+    receiver.confirm(fragment.token)
+    assert receiver.data_to_send() == b""
+    assert receiver.receive(b"\x04\x05", 27.0) == [Incomplete(fragment.raw, 1.0, "aborted")]
+    assert receiver.data_to_send() == b"\x06"
+
+
+def test_a_late_refusal_is_not_said_and_the_frame_is_heard_when_it_comes_again() -> None:
+    first, receiver = frames.frame(1, b"H|\\^&\r", last=False), Receiver()
+    receiver.start(0.0)
+    receiver.receive(b"\x05" + first, 0.0)
+    receiver.data_to_send()
+    receiver.late(14.0)
+    receiver.reject(1)
+    assert receiver.data_to_send() == b""
+    (again,) = receiver.receive(first, 15.0)
+    assert isinstance(again, Fragment)
+    receiver.late(20.0)
+    receiver.confirm(again.token)
+    assert receiver.data_to_send() == b"\x06"
+
+
+def test_two_sessions_given_up_in_one_read_are_answered_once() -> None:
+    receiver = Receiver()
+    receiver.start(0.0)
+    receiver.receive(b"\x05\x04\x05\x04\x05", 0.0)
+    assert receiver.data_to_send() == b"\x06"

@@ -256,3 +256,14 @@ def test_a_recording_may_have_lost_stx_and_etx(recorded: bytes, expected: list[s
 
 def test_on_a_line_nothing_is_a_text_without_stx_and_etx() -> None:
     assert texts(hear(line(), REAL[1:-1] + b"\r\n")) == []
+
+
+def test_an_acknowledgement_that_a_stalled_disk_made_late_is_not_given() -> None:
+    """The analyzer waits two seconds; at 2.5 it has sent the text again, unread yet."""
+    codec = line()
+    (message,) = codec.receive(DB, 0.0)
+    assert isinstance(message, Message)
+    assert message.token is not None
+    codec.late(2.5)
+    codec.confirm(message.token)
+    assert codec.data_to_send() == b""

@@ -297,3 +297,15 @@ def test_a_recording_may_have_lost_its_controls(recorded: bytes, expected: int, 
 @pytest.mark.parametrize("said", [BARE, REAL[1:-1], b"\x02" + BARE + b"\x03"])
 def test_on_a_line_nothing_is_a_message_without_its_controls(said: bytes) -> None:
     assert messages(hear(line(), said)) == []
+
+
+def test_an_acknowledgement_that_a_stalled_disk_made_late_is_not_given() -> None:
+    codec = line()
+    codec.receive(ENQ, 0.0)
+    assert codec.data_to_send() == ACK
+    (message,) = codec.receive(REAL, 1.0)
+    assert isinstance(message, Message)
+    assert message.token is not None
+    codec.late(12.0)
+    codec.confirm(message.token)
+    assert codec.data_to_send() == b""
