@@ -36,6 +36,8 @@ _OFFSET = re.compile(rb"\s*0{4,16}(?::|h)?\s")
 _DUMP_LINE = re.compile(rb"\s*[0-9A-Fa-f]{4,16}(:|h)?\s+")
 _HEX_ONLY = re.compile(rb"(?:(?:0x)?[0-9A-Fa-f]{2}[\s,;:\-]*)*\Z", re.IGNORECASE)
 _NUMBERED = re.compile(rb"[0-7]([A-Z])[|]")
+_AHEAD = re.compile(rb"[^|\x00-\x08\x0a-\x1f]*?(?<![0-9A-Za-z])(?=[0-7][A-Z][|])")
+"""What a log puts ahead of a frame: when it came, from whom."""
 _CONTINUED = re.compile(rb"[0-7]")
 _DIGITS = re.compile(rb"[0-9A-Fa-f]{2}")
 _BOM = b"\xef\xbb\xbf"
@@ -79,7 +81,7 @@ def _hex(start: bytes) -> bool:
 
 
 def _lines(start: bytes) -> bool:
-    return _NUMBERED.match(start.removeprefix(_BOM).lstrip()) is not None
+    return _AHEAD.match(start.removeprefix(_BOM).lstrip()) is not None
 
 
 _SEEMS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
@@ -118,7 +120,7 @@ def _from_lines(data: bytes) -> bytes:
     leaves no line end behind it, so that the checksum stands at the text's end and what follows is no record's beginning.
     """
     out = bytearray()
-    lines = [line.strip() for line in data.removeprefix(_BOM).splitlines() if line.strip()]
+    lines = [_AHEAD.sub(b"", line.strip(), count=1) for line in data.removeprefix(_BOM).splitlines() if line.strip()]
     glued = all(_frame(line[:-2], line[-2:]) for line in lines if _NUMBERED.match(line))
     cut = False
     for line, after in zip(lines, [*lines[1:], b""], strict=True):

@@ -70,6 +70,13 @@ def test_a_line_is_a_frame_and_the_next_its_checksum(text: bytes) -> None:
     assert unwritten("ticket", text, Written.LINES) == b"\x05" + frames + b"\x04"
 
 
+@pytest.mark.parametrize("ahead", ["28/01/2024 16:55:17 \tIn: \t", "2024-01-28 16:55:17,123 INFO ", "[16:55:17] rx <- "])
+def test_a_log_may_say_ahead_of_each_frame_when_it_came(ahead: str) -> None:
+    text = LINES.replace(b"1H|", ahead.encode() + b"1H|").replace(b"4C|", ahead.encode() + b"4C|")
+    assert unwritten("ticket", text, Written.LINES) == unwritten("ticket", LINES, Written.LINES)
+    assert "--bytes lines" in hint(text)
+
+
 def test_a_line_without_a_checksum_is_a_frame_without_one() -> None:
     assert unwritten("ticket", b"1H|\\^&\n2L|1\n", Written.LINES) == b"\x05\x021H|\\^&\r\x03\r\n\x022L|1\r\x03\r\n\x04"
 
