@@ -16,7 +16,7 @@ from drivers.lab.hl7_materials import materials as materials_of
 from drivers.lab.hl7_places import NULL, Scope, first, read
 from drivers.lab.hl7_profile import TEST_MODES, Hl7LabOptions
 from drivers.lab.hl7_tree import Result
-from drivers.lab.meaning import Meaning, meaning
+from drivers.lab.meaning import Meaning, is_loinc, meaning
 from drivers.lab.places import FIELD_MAX
 from drivers.lab.results import NOTES_MAX
 from drivers.lab.times import device_time
@@ -170,8 +170,9 @@ def _meaning(scope: Scope, code: str, said: str, options: Hl7LabOptions, sender:
 
 
 def _claims(obx: Segment) -> list[str]:
-    """The LOINCs that OBX-3 names."""
-    return [obx.text(3, n).strip() for n in (1, 4) if obx.text(3, n + 2).strip().upper() in _LOINC_SYSTEMS]
+    """The LOINCs that OBX-3 names, also one that a counter writes under no system or its own (6690-2^WBC^99MRC)."""
+    named = [(obx.text(3, n).strip(), obx.text(3, n + 2).strip().upper() in _LOINC_SYSTEMS) for n in (1, 4)]
+    return [code for code, labelled in named if labelled or (is_loinc(code) and terms.loinc(code) is not None)]
 
 
 def _specimen(scope: Scope, options: Hl7LabOptions) -> str:
