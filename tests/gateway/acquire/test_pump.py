@@ -59,6 +59,35 @@ async def test_nothing_is_written_while_the_commit_is_under_way(bench: Make) -> 
     await task
 
 
+@pytest.mark.parametrize(
+    ("said", "fail", "kept", "answered"),
+    [
+        (b"t 97\n", 0, "keep 97", "confirm 1"),
+        (b"t 97\n", 1, "failed keep 97", "reject 1"),
+        (b"f a\n", 0, "fragment f a", "confirm 1"),
+        (b"f a\n", 1, "failed fragment f a", "reject 1"),
+    ],
+)
+async def test_a_codec_whose_answers_name_nothing_is_told_how_late_it_is_before_each(
+    bench: Make, monkeypatch: pytest.MonkeyPatch, said: bytes, fail: int, kept: str, answered: str
+) -> None:
+    one, connection = bench(), MemoryConnection()
+    monkeypatch.setattr(one.codec, "late", lambda now: one.log.append(f"late {now:g}"), raising=False)
+    one.keeper.fail = fail
+    one.keeper.gate.clear()
+    connection.say(said)
+    task = asyncio.ensure_future(one.pump(MemoryLink(connection)).run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    one.clock.now += 20
+    one.keeper.gate.set()
+    async with asyncio.timeout(5):
+        await connection.until_written(1)
+    assert one.log == ["start", kept, "late 1020", answered]
+    connection.hang_up()
+    await task
+
+
 async def test_messages_nobody_waits_for_share_a_commit(bench: Make) -> None:
     one = bench()
     await served(one, b"m 1\nm 2\nm 3\n")
