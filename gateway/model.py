@@ -217,6 +217,8 @@ class Specimen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     instrument_id: str = ""
     """The analyzer's own number for it (ASTM O.4)."""
     type: str = ""
+    type_system: str = ""
+    """HL70487, HL70070 or SCT (SNOMED CT), where the device says that `type` is of it; else it is the device's own word."""
     source: str = ""
     position: str = ""
     """Rack^position as the analyzer writes it."""

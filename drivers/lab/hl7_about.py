@@ -22,6 +22,9 @@ _NOBODY = ("unknown",)
 _SEXES = {"MALE": "M", "FEMALE": "F", "UNKNOWN": "U"}
 """Mindray's words for HL7 table 0001."""
 
+TYPE_SYSTEMS = frozenset(["HL70487", "HL70070", "SCT"])
+"""Whose codes a receiver knows: HL7 tables 0487 and 0070, SNOMED CT."""
+
 
 def device(scope: Scope, kept: Sequence[Result], context: Context[Hl7LabOptions]) -> DeviceIdentity:
     """The configured device with what the message says of it; what the configuration states stays."""
@@ -73,6 +76,7 @@ def specimen(scope: Scope, context: Context[Hl7LabOptions]) -> Specimen:
     return Specimen(
         id=first(scope, context.options.specimen_id)[:FIELD_MAX],
         type=first(scope, context.options.specimen_type)[:FIELD_MAX],
+        type_system=_type_system(scope, context.options),
         position="^".join(filter(None, (read(scope, "SAC-10"), read(scope, "SAC-11"))))[:FIELD_MAX],
         instrument_id=_instrument_id(scope, context.options),
         source=read(scope, "SPM-8.1")[:FIELD_MAX],
@@ -80,6 +84,13 @@ def specimen(scope: Scope, context: Context[Hl7LabOptions]) -> Specimen:
         collected=_moment(scope, ("SPM-17",), context),
         received=_moment(scope, ("SPM-18", "OBR-14"), context),
     )
+
+
+def _type_system(scope: Scope, options: Hl7LabOptions) -> str:
+    """The table that SPM-4 names, where the specimen's type is from there; a maker's own one says nothing to others."""
+    said = read(scope, "SPM-4.1")
+    system = read(scope, "SPM-4.3").upper()
+    return system if said and said == first(scope, options.specimen_type) and system in TYPE_SYSTEMS else ""
 
 
 def _instrument_id(scope: Scope, options: Hl7LabOptions) -> str:

@@ -25,6 +25,7 @@ IDENTIFIER_TYPE: Final = f"{TERMINOLOGY}v2-0203"
 SECTION: Final = f"{TERMINOLOGY}v2-0074"
 SPECIMEN_ROLE: Final = f"{TERMINOLOGY}v2-0369"
 SUBSTANCE_TYPE: Final = f"{TERMINOLOGY}v2-0384"
+SPECIMEN_TYPES: Final = {"HL70487": f"{TERMINOLOGY}v2-0487", "HL70070": f"{TERMINOLOGY}v2-0070", "SCT": SNOMED}
 LOCAL: Final = "urn:x-wardlink:"
 """Prefix of what only this gateway or a device's maker names; x-: registered nowhere, so it meets nobody else's."""
 

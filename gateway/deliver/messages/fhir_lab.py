@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Raw
 
-from gateway.deliver.messages.fhir_codes import SECTION
+from gateway.deliver.messages.fhir_codes import SECTION, SPECIMEN_TYPES
 from gateway.deliver.messages.fhir_order import STUDIES, Ordered
 from gateway.deliver.messages.fhir_types import (
     CodeableConcept,
@@ -44,7 +44,7 @@ def specimen(
     return Specimen(
         identifier=named,
         accession_identifier=Identifier(system=settings.specimen_system or None, value=accession) if accession else None,
-        type=_named(found.type, vendor),
+        type=_named(found.type, SPECIMEN_TYPES.get(found.type_system, vendor)),
         subject=subject,
         received_time=moment(found.received) if found.received else None,
         collection=Collection(collected_date_time=collected, body_site=site) if collected or site else None,

@@ -133,7 +133,7 @@ class Parts:
         own = private_system(self._settings, report)
         namespace = system if specimen.id else ""
         number = field((specimen.id, namespace), (specimen.instrument_id,))
-        kind = field(specimen.type, "", own) if specimen.type else hd(unknown)
+        kind = field(specimen.type, "", specimen.type_system or own) if specimen.type else hd(unknown)
         source = field(specimen.source, "", own) if specimen.source else ""
         collected = self._stamp(specimen.collected) if specimen.collected else ""
         received = self._stamp(specimen.received) if specimen.received else ""

@@ -109,6 +109,22 @@ def test_where_the_specimens_id_stands(segments: tuple[str, ...], specimen: str)
     assert report.specimen.id == specimen
 
 
+@pytest.mark.parametrize(
+    ("said", "known"),
+    {
+        "SER^^HL70487": ("SER", "HL70487"),
+        "BLDV^Venous^HL70487": ("BLDV", "HL70487"),
+        "119364003^Serum^SCT": ("119364003", "SCT"),
+        "S^^99ROC": ("S", ""),
+        "SERPLAS": ("SERPLAS", ""),
+    }.items(),
+)
+def test_a_specimens_type_keeps_the_table_it_is_of(said: str, known: tuple[str, str]) -> None:
+    (report,) = reports(msh("OUL^R22^OUL_R22"), f"SPM|1|S1||{said}", "OBR|1|P1|O1", OBX)
+    assert report.specimen is not None
+    assert (report.specimen.type, report.specimen.type_system) == known
+
+
 def test_several_specimens_and_orders_are_never_mixed_up() -> None:
     found = reports(
         msh("OUL^R22^OUL_R22"), "PID|1||SYN-1", "SPM|1|S1", "SAC|||C1", "OBR|1||O1|A", "ORC|SC||||CM", "OBX|1|NM|A||1||||||F",

@@ -436,6 +436,12 @@ def test_without_a_patient_it_is_about_the_device(oximeter: Any, gateway: Gatewa
     assert made["entry"][0]["resource"]["resourceType"] == "Device"
 
 
+def test_a_specimens_type_has_the_system_it_came_under(analyzer: Any, subject: Subject, gateway: Gateway) -> None:
+    entry = analyzer(specimen=Specimen(id="SYN-4711", type="119364003", type_system="SCT"))
+    (specimen,) = resources(bundle(entry, subject, gateway), "Specimen")
+    assert specimen["type"] == {"coding": [{"system": "http://snomed.info/sct", "code": "119364003"}], "text": "119364003"}
+
+
 def test_a_lab_report_has_specimen_results_and_report(analyzer: Any, subject: Subject, gateway: Gateway) -> None:
     made = bundle(analyzer(), subject, gateway)
     (specimen,), (report,) = resources(made, "Specimen"), resources(made, "DiagnosticReport")

@@ -101,6 +101,12 @@ def test_a_patients_result_with_everything_that_an_analyzer_can_say(
     ]
 
 
+def test_a_specimens_type_goes_out_under_the_table_it_came_under(analyzer: MakeEntry, subject: Subject, gateway: Gateway) -> None:
+    entry = analyzer(observations=(one(),), specimen=Specimen(id="SYN-4711", type="SER", type_system="HL70487"))
+    sent = law.renderer(LawSettings(), gateway)(entry, subject).body.decode()
+    assert "\rSPM|1|SYN-4711||SER^^HL70487|||||||P^" in sent
+
+
 def test_a_control_has_its_lot_behind_its_container_and_no_patient(
     analyzer: MakeEntry, subject: Subject, gateway: Gateway
 ) -> None:
