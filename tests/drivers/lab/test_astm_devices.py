@@ -285,3 +285,18 @@ def test_a_blood_group_is_a_text_with_all_its_parts_and_group_0_no_number(said: 
     records = (r"H|\^&|||Bio-Rad|IH v5.0", "P|1", "O|1||A1", f"R|1|^^^Result^MO31^Group^|{said}|C||||R")
     (seen,) = analyzer("bio-rad-ih").read(*records)[0].observations
     assert (seen.kind, seen.value) == (Kind.TEXT, value)
+
+
+@pytest.mark.parametrize(
+    ("said", "flags", "validity"),
+    [
+        ("", (), Validity.OK),
+        ("N", ("negative threshold",), Validity.OK),
+        ("M\\R", ("manual", "expired"), Validity.QUESTIONABLE),
+        ("T", ("simulated",), Validity.QUESTIONABLE),
+    ],
+)
+def test_a_visions_letters_are_words_and_never_hl7s(said: str, flags: tuple[str, ...], validity: Validity, analyzer: Any) -> None:
+    records = (r"H|\^&|||OCD^VISION^5.14^J6", "P|1", "O|1|S1||XM", f"R|1|XM^DONOR-1|0|||{said}||R||Automatic")
+    (seen,) = analyzer("ortho-vision").read(*records)[0].observations
+    assert (seen.flags, seen.validity, seen.status, seen.sub_id) == (flags, validity, "F", "DONOR-1")
