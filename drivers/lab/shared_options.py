@@ -69,5 +69,10 @@ STANDARD_ABSENT = (
 """"---" and "-----" (Atellica DM, Horiba), "***.**" (Mindray), "....." (Radiometer). One "-" alone is a negative strip result:
 a value."""
 
-STANDARD_FAILED = r"(?i:ABN|ERROR|INVALID|NO[ _]?RESULT|CANCELLED|CANCELED)"
-"""Words that stand for a result that could not be obtained, whatever R.9 says: GeneXpert sends ERROR as final."""
+STANDARD_FAILED = (
+    r"(?i:ABN|(?:INSTRUMENT )?ERROR|INVALID|NO[ _]?RESULT(?: ?- ?REPEAT TEST)?|CANCELLED|CANCELED"
+    r"|ERREUR|PAS DE R[ÉE]SULTAT|NON VALIDE|INVALIDE|ERRO|SEM RESULTADO|SIN RESULTADO|(?:NO V|INV)[ÁA]LIDO"
+    r"|ERRORE|NESSUN RISULTATO|NON VALIDO|FEHLER|KEIN ERGEBNIS|UNG[ÜU]LTIG)"
+)
+"""Words that stand for a result that could not be obtained, whatever R.9 says: GeneXpert sends ERROR as final, and in the language
+that is set on it, ERREUR and PAS DE RÉSULTAT."""

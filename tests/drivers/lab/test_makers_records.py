@@ -24,6 +24,8 @@ DCA = "H|\\^&|||DCA VANTAGE^04.04.00.00^S067337|||||||P||20240820151746"
 ALIN = "H|\\^&|||Alinity ci-series^3.6^SCM24912|||||||P|LIS2-A2|20250617123159+0300"
 DXH = "H|\\!~|||DxH 500!01|||||||P|LIS2-A2|20000101120000"
 UWAM = "H|\\^&|||U-WAM^00-22_Build003^A1494^^^^AU501736||||||||LIS2-A2|20260917161725"
+GX = "H|@^\\|URM-9h6IUTYA-05||GeneXpert PC^GeneXpert^1.0|||||GX||P|1394-97|20221202104017"
+GX_O = "O|1|SYN-1||^^^HIV-1|R|20221115035816|||||||||ORH||||||||||F"
 RUBY = "H|\\^&|||40009603A^CDRuby^R5-4H^1.0|||||||P|LIS2-A"
 
 CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
@@ -104,6 +106,10 @@ CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
         {"vendor_code": "1802", "value": None, "status": "X", "flags": ["NAV"], "range": "", "operator": "Siemens", "specimen_id": "9905700111"}),
     "Ruby: a doubted value without a digit before its point": ("abbott-cell-dyn-ruby", RUBY, "O|1|26804103|8958|^^^CBC^1^1|||||||||||Patient^||||||||||F", "R|5|^^^CBC^^^EOS|.4841|||||W||Guest|20231005081747||  71114BG",
         {"vendor_code": "EOS", "value": "0.4841", "status": "R", "flags": ["QUES"], "operator": "Guest"}),
+    "a failure in the analyzer's language": ("generic", GX, GX_O, "R|1|^^^HIV-1^Xpert HIV-1 Viral Load XC^3^^|NO VÁLIDO^|copies/mL|40.00 to 10000000.00|A||F",
+        {"value": "NO VÁLIDO", "status": "X", "flags": ["A", "QUES"]}),
+    "a logarithm is none of copies": ("generic", GX, GX_O, "R|2|^^^HIV-1^Xpert HIV-1 Viral Load XC^3^^LOG|^3.00|copies/mL|1.60 to 7.00|N||F||<None>|20221115035816|20221115052812",
+        {"value": "3.00", "unit": "{Log_copies}/mL", "vendor_unit": "copies/mL", "operator": ""}),
 }  # fmt: skip
 
 
