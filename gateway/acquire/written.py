@@ -122,17 +122,19 @@ def _from_lines(data: bytes) -> bytes:
     out = bytearray()
     lines = [_AHEAD.sub(b"", line.strip(), count=1) for line in data.removeprefix(_BOM).splitlines() if line.strip()]
     glued = all(_frame(line[:-2], line[-2:]) for line in lines if _NUMBERED.match(line))
-    cut = False
+    cut = ended = False
     for line, after in zip(lines, [*lines[1:], b""], strict=True):
         found = _NUMBERED.match(line)
         if found is None and not (cut and _CONTINUED.match(line)):
             continue
         cut = not _NUMBERED.match(after) and _frame(line[:-2], line[-2:], (b"\x17",)) != b""
         at_end = _frame(line[:-2], line[-2:]) if glued or cut else b""
-        out += b"\x05" if found is not None and found[1] == b"H" else b""
+        is_header = found is not None and found[1] == b"H"
+        if not (is_header and ended and line[:1] != b"1"):  # one that is numbered on begins no transmission
+            out += (b"\x04" if ended else b"") + (b"\x05" if is_header else b"")
         out += at_end or _frame(line, after) or b"\x02%b\r\x03%b\r\n" % (line, after if _DIGITS.fullmatch(after) else b"")
-        out += b"\x04" if found is not None and found[1] == b"L" else b""
-    return bytes(out)
+        ended = found is not None and found[1] == b"L"
+    return bytes(out + b"\x04") if ended else bytes(out)
 
 
 def _frame(text: bytes, checksum: bytes, ends: tuple[bytes, ...] = (b"\r\x03", b"\r\x17", b"\x17")) -> bytes:

@@ -101,6 +101,13 @@ def test_a_log_may_have_every_checksum_at_its_lines_end() -> None:
     assert unwritten("ticket", text, Written.LINES) == b"\x05" + frames + b"\x04"
 
 
+def test_messages_whose_frames_are_numbered_on_are_one_transmission() -> None:
+    frames = b"\x021H|\r\x03\r\n\x022L|1\r\x03\r\n\x023H|\r\x03\r\n\x024L|1\r\x03\r\n"
+    assert unwritten("ticket", b"1H|\n2L|1\n3H|\n4L|1\n", Written.LINES) == b"\x05" + frames + b"\x04"
+    ended = frames.replace(b"\x023H", b"\x04\x05\x021H").replace(b"\x024L", b"\x022L")
+    assert unwritten("ticket", b"1H|\n2L|1\n1H|\n2L|1\n", Written.LINES) == b"\x05" + ended + b"\x04"
+
+
 def test_a_record_that_ends_with_etb_is_told_by_its_checksum() -> None:
     assert unwritten("ticket", b"2P|1||\n4B\n", Written.LINES) == b"\x022P|1||\r\x174B\r\n"
 
