@@ -16,8 +16,10 @@ _BARE: Final = re.compile(rb"MSH[!-/:-@\[-`{-~]{4}")
 _BARE_SIZE: Final = 7
 _ENVELOPE: Final = re.compile(rb"(?:(?<=[\r\n])|\A)[FB](?:HS|TS)(?:[!-/:-@\[-`{-~][^\r\n]*)?(?:[\r\n]+|\Z)")
 """FHS, BHS, BTS, FTS: the lines around a batch, which say nothing that its messages do not."""
-_AGAIN: Final = re.compile(rb"(?<=[\r\n])(?=MSH[!-/:-@\[-`{-~]{4})")
-_NEXT: Final = re.compile(rb"(?<=[\r\n])MSH[!-/:-@\[-`{-~]{4}|\x0b|\x1c")
+_AGAIN: Final = re.compile(rb"(?<=[\x00-\x1f])(?=MSH[!-/:-@\[-`{-~]{4})")
+"""Before an MSH that is not the first: behind a line end or a heartbeat, which Mindray's counters send between messages too."""
+_NEXT: Final = re.compile(rb"(?<=[\x00-\x20])MSH[!-/:-@\[-`{-~]{4}|\x0b|\x1c")
+"""The same, indented too: a message without a frame is often one that a person copied out of a text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,7 @@ class Message:
 _LINE_ENDS: Final = re.compile("[\r\n]+")
 _LINE_ENDS_OF_BYTES: Final = re.compile(b"[\r\n]")
 _NAME: Final = re.compile("[A-Z][A-Z0-9]{2}")
+_PADDING: Final = "\x00\x02 \t"
 _DECLARED: Final = 9
 """Characters that declare the delimiters: MSH, MSH-1, at most four of MSH-2, and what ends it."""
 
@@ -177,7 +178,7 @@ def parse(data: bytes, *, broken: bool = False) -> Message | None:
     UTF-8 if they fit that, else ISO 8859-1, which fits everything. `broken`: a line that begins no segment goes on with the one
     before it, for senders that write line ends into fields (FineCare).
     """
-    data = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
+    data = data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t \x00\x02")
     head = _LINE_ENDS_OF_BYTES.split(data, maxsplit=1)[0].decode("latin-1")
     delimiters = _delimiters(head[:_DECLARED])
     if delimiters is None:
@@ -185,10 +186,16 @@ def parse(data: bytes, *, broken: bool = False) -> Message | None:
     fields = head.split(delimiters.field)
     declared = fields[17].split(delimiters.repetition)[0].strip().upper() if len(fields) > 17 else ""
     text, codec = _decode(data, CHARSETS.get(declared, "utf-8"))
-    lines = [line for line in _LINE_ENDS.split(text) if line]
+    lines = [line for line in map(_unpadded, _LINE_ENDS.split(text)) if line]
     if broken:
         lines = _mended(lines, delimiters.field)
     return Message(tuple(_segment(line, delimiters, codec) for line in lines), delimiters, codec)
+
+
+def _unpadded(line: str) -> str:
+    """A line without heartbeats and blanks before its segment, as a message copied out of a text has them, or between two."""
+    bare = line.lstrip(_PADDING)
+    return bare if not bare or _NAME.match(bare) else line
 
 
 def _mended(lines: list[str], separator: str) -> list[str]:

@@ -92,6 +92,14 @@ def test_charsets(data: bytes, codec: str, name: str) -> None:
     assert message.codec == codec
 
 
+@pytest.mark.parametrize("padding", ["", "    ", "\t", "\x02\x02"])
+def test_blanks_and_heartbeats_before_a_segment_are_no_part_of_its_name(padding: str) -> None:
+    message = parse(f"{padding}MSH|^~\\&|A\r\n{padding}PID|1||P\r\n{padding}OBX|1|ST|X||  two  blanks\r\n{padding}".encode())
+    assert message is not None
+    assert [one.name for one in message.segments] == ["MSH", "PID", "OBX"]
+    assert message.text("OBX", 5) == "  two  blanks"
+
+
 @pytest.mark.parametrize("data", [b"", b"MSH", b"MSHA^~\\&A", b"MSH|^^\\&|", b"MSH|^a\\&|", b"PID|1\r", b"MSH ^~\\& "])
 def test_what_is_no_message_is_none(data: bytes) -> None:
     assert parse(data) is None

@@ -209,6 +209,20 @@ def test_a_message_without_a_frame_ends_where_the_next_one_begins(behind: bytes)
     assert message.raw == BARE
 
 
+@pytest.mark.parametrize(
+    "between", [b"\x02", b"\x02\x02\x02", b"    ", b"\n\t"], ids=["heartbeat", "heartbeats", "indented", "tab"]
+)
+@pytest.mark.parametrize("split", [0, 1, 2, 3, 4, 6, 9])
+def test_what_stands_before_the_next_message_without_a_frame_does_not_hide_it(between: bytes, split: int) -> None:
+    line, stream = server(), BARE + between + BARE.replace(b"|P|", b"|Q|")
+    at = len(BARE) + split
+    events = [*line.receive(stream[:at], 0.0), *line.receive(stream[at:], 0.0), *line.end(0.0)]
+    assert [event.body.text("MSH", 11) for event in events if isinstance(event, Message)] == ["P", "Q"], (
+        "a control is not the former patient's"
+    )
+    assert [len(event.body.segments) for event in events if isinstance(event, Message)] == [4, 4]
+
+
 def test_a_message_without_a_frame_ends_with_the_connection() -> None:
     line = server()
     assert line.receive(b"\x00\x00\x01\x07" + BARE, 0.0) == [BadFrame(0, 4, b"\x00\x00\x01\x07", "garbage")], "Snibe's length"
