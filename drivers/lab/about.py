@@ -81,7 +81,7 @@ def specimen(around: Scope, specimen_id: str, context: Context[AstmOptions], *, 
         type=first(around, options.specimen_type),
         source=first(around, options.specimen_source),
         role="Q" if qc else "",
-        position="^".join(read(around, source.at) for source in options.position).strip("^"),
+        position="^".join(first(around, (source,)) for source in options.position).strip("^"),
         collected=collected and (collected if collected.tzinfo else localise(collected)),
         received=received and (received if received.tzinfo else localise(received)),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, StringConstraints
 
+from drivers.lab.shared_options import Pattern
 from gateway.driver import Options
 from protocols.astm.records import Record
 
@@ -21,12 +23,16 @@ At = Annotated[str, StringConstraints(pattern=PLACE)]
 
 
 class Source(Options):
-    """A place to look at: taken when it is not blank, `when` (if given) is one of `among`, and `unless` is blank."""
+    """A place to look at: taken when it is not blank, `when` (if given) is one of `among`, and `unless` is blank.
+
+    Where `fits` is given, the whole text must fit it; its group `part`, if it has one, is all that is taken.
+    """
 
     at: At
     when: At | None = None
     among: tuple[str, ...] = ()
     unless: At | None = None
+    fits: Pattern = ""
 
 
 def _source(value: Any) -> Any:
@@ -56,10 +62,17 @@ def read(scope: Scope, at: str) -> str:
 def first(scope: Scope, sources: Iterable[Source]) -> str:
     """The first source that has something to say, or ""."""
     for source in sources:
-        text = read(scope, source.at)
+        text = _fitting(read(scope, source.at), source.fits)
         if text and _applies(scope, source):
             return text
     return ""
+
+
+def _fitting(text: str, pattern: str) -> str:
+    if not text or not pattern:
+        return text
+    found = re.fullmatch(pattern, text)
+    return "" if found is None else found.groupdict(found[0]).get("part", found[0]).strip()
 
 
 def _applies(scope: Scope, source: Source) -> bool:

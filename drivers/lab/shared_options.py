@@ -74,5 +74,5 @@ STANDARD_FAILED = (
     r"|ERREUR|PAS DE R[ÉE]SULTAT|NON VALIDE|INVALIDE|ERRO|SEM RESULTADO|SIN RESULTADO|(?:NO V|INV)[ÁA]LIDO"
     r"|ERRORE|NESSUN RISULTATO|NON VALIDO|FEHLER|KEIN ERGEBNIS|UNG[ÜU]LTIG)"
 )
-"""Words that stand for a result that could not be obtained, whatever R.9 says: GeneXpert sends ERROR as final, and in the language
-that is set on it, ERREUR and PAS DE RÉSULTAT."""
+"""Words that stand for a result that could not be obtained, whatever R.9 says: GeneXpert sends ERROR as final, and ERREUR in
+French."""

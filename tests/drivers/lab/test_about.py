@@ -1,4 +1,4 @@
-"""Whose clock a time is of: the configured zone, and the offset that the analyzer itself states."""
+"""Whose clock a time is of, and which part of a text is an id."""
 
 from __future__ import annotations
 
@@ -29,3 +29,21 @@ def test_a_time_without_an_offset_has_that_of_its_analyzer(sent: str, done: str,
     assert report.specimen is not None
     assert report.specimen.collected is not None
     assert report.specimen.collected.isoformat() == expected
+
+
+PARTS = {
+    "without its padding": (r"(?P<part>.*?)-*", "23124-------------", "23124"),
+    "without leading zeros": (r"0*(?P<part>.+)", "00042", "42"),
+    "a text that does not fit is not taken": (r"\d{8}", "ABC", ""),
+    "without a group, all that fits": (r"\d{8}", "26092701", "26092701"),
+}
+
+
+@pytest.mark.parametrize(("fits", "sent", "expected"), PARTS.values(), ids=PARTS.keys())
+def test_a_place_may_say_what_its_text_looks_like_and_which_part_counts(
+    fits: str, sent: str, expected: str, analyzer: Any
+) -> None:
+    device = analyzer(specimen_id=[{"at": "O.3.1", "fits": fits}])
+    (report,) = device.read(f"O|1|{sent}^1519^***^03|****|^^^HbA1c|R", "R|1|^^^HbA1c|5.5|%")
+    assert report.specimen is not None
+    assert report.specimen.id == expected

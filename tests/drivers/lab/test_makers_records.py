@@ -110,6 +110,14 @@ CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
         {"value": "NO VÁLIDO", "status": "X", "flags": ["A", "QUES"]}),
     "a logarithm is none of copies": ("generic", GX, GX_O, "R|2|^^^HIV-1^Xpert HIV-1 Viral Load XC^3^^LOG|^3.00|copies/mL|1.60 to 7.00|N||F||<None>|20221115035816|20221115052812",
         {"value": "3.00", "unit": "{Log_copies}/mL", "vendor_unit": "copies/mL", "operator": ""}),
+    "VITROS ECi: the name that was set on it; a flag of its own": ("ortho-vitros", "H|\\^&|||VECI|||||||||20260927103909", "O|1|SYN-11^01^0||^^^1.000000+002+1\\038+1|R||||||N||||4||||||||||F",
+        "R|4|^^^1.000000+038+1|5.5|U/mL||^5^OR||V|||20260927094101|20260927101758|", {"vendor_code": "038", "value": "5.5", "unit": "U/mL", "status": "F", "flags": ["5", "OR"], "time": "2026-09-27T10:17:58+00:00", "device": "astm VECI"}),
+    "VITROS: no result": ("ortho-vitros", "H|\\^&|||34001637|||||||||20260927103909", "O|1|SYN-11^01^0||^^^1.0+075+1|R||||||N||||4||||||||||F",
+        "R|1|^^^1.000000+075+1|No Result|ng/mL||^0^||V|||20260927094101|20260927101758|", {"value": "No Result", "status": "X", "flags": ["QUES"], "device": "astm 34001637"}),
+    "Mindray BS: a word behind an empty number": ("mindray-bs", "H|\\^&|||^^||||||ASCII|PR|1394-97|20180120110408", "O|1|1^1^1|SYN-1|TP^TP1I|R", "R|1|TP^TP1I|^+|||||F||||20171019114059|",
+        {"kind": "text", "vendor_code": "TP", "value": "+", "specimen_id": "SYN-1"}),
+    "Yumizen H500 of 2015: the number of a unit system is no unit": ("horiba-yumizen", "H|\\^&|||ABX|||||||P|E1394-97|20150603131350", "O|1|SYN-1^01^01||^^^|||||||||||||||||||||F", "R|1|^^^WBC^804-5^1|7.3|1||||F||ABX ABX",
+        {"value": "7.3", "unit": None, "vendor_unit": "1", "status": "F"}),
 }  # fmt: skip
 
 
