@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from gateway import config
+from gateway import config, tables
 from gateway.cli.patients import whoami
 from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, JsonOption, moment, new_app, print_json, read_bytes, table
@@ -110,7 +110,7 @@ def import_(
 ) -> None:
     """Take the operators of FILE, all or none. What is known already stays, so a file may come twice."""
     try:
-        found = files.operators(read_bytes(file, files.SIZE_MAX))
+        found = files.operators(read_bytes(file, tables.SIZE_MAX))
         done = _put(found, path, only=replace)
     except ActError as error:
         raise ActError(f"{file}: {error}; nothing was taken") from None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gateway import config
+from gateway import config, tables
 from gateway.cli.patients import whoami
 from gateway.cli.running import running
 from gateway.cli.show import ConfigOption, JsonOption, moment, new_app, print_json, read_bytes, table
@@ -104,7 +104,7 @@ def import_(
 ) -> None:
     """Take the orders of FILE, all or none. What is known already stays, so a file may come twice."""
     try:
-        found = files.read(read_bytes(file, files.SIZE_MAX))
+        found = files.read(read_bytes(file, tables.SIZE_MAX))
         done = _carry_out(found, path)
     except ActError as error:
         raise ActError(f"{file}: {error}; nothing was taken") from None

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from gateway.errors import ActError
 from gateway.model import Subject, WorkOrder
 from gateway.orders import hl7
 from gateway.orders.hl7 import Command
-from gateway.orders.times import moment
+from gateway.tables import Row, moment, rows
 
-SIZE_MAX = 16 * 1024 * 1024
-"""Bytes of a file: a hundred thousand orders; a disk image given by mistake is none."""
 PATIENT = ("patient_id", "family_name", "given_name", "birth_date", "sex")
 COLUMNS = ("specimen", "tests", "placer", "priority", "specimen_type", "device", "ordered_at", "collected_at", *PATIENT)
 """What a row may say: `tests` separated by blanks or semicolons in CSV, a list in JSON."""
@@ -27,41 +21,11 @@ def read(data: bytes) -> list[Command]:
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:3] == b"MSH" or text[:1] == b"\x0b":
         return hl7.read_file(text)
-    try:
-        decoded = text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ActError(f"byte {error.start}: got {data[error.start]:#04x}; expected CSV or JSON in UTF-8, or HL7") from None
-    rows = _json(decoded) if decoded[:1] in ("[", "{") else _csv(decoded)
-    return [Command(_order(where, row)) for where, row in rows]
+    return [Command(_order(where, row)) for where, row in rows(data, COLUMNS, ("specimen", "tests"))]
 
 
-def _json(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ActError(f"not JSON: {error}") from None
-    for n, row in enumerate(found if isinstance(found, list) else [found], 1):
-        if not isinstance(row, dict):
-            raise ActError(f"entry {n}: got {type(row).__name__}, expected an object with {', '.join(COLUMNS[:2])}")
-        yield f"entry {n}", row
-
-
-def _csv(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    head = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ",")
-    if not {"specimen", "tests"} <= set(reader.fieldnames or ()):
-        raise ActError(f"line 1: got {head[:80]!r}; expected a head with the columns specimen and tests")
-    try:
-        for row in reader:
-            yield f"line {reader.line_num}", {key: value for key, value in row.items() if value}
-    except csv.Error as error:
-        raise ActError(f"line {reader.line_num}: not CSV: {error}") from None
-
-
-def _order(where: str, row: Mapping[str, Any]) -> WorkOrder:
+def _order(where: str, row: Row) -> WorkOrder:
     """The order of a row; without a number of its own it has one that follows from what it says."""
-    if strange := [str(key) for key in row if key not in COLUMNS]:
-        raise ActError(f"{where}: got {', '.join(strange)}; expected only {', '.join(COLUMNS)}")
     tests = row.get("tests", ())
     listed = tests.replace(";", " ").split() if isinstance(tests, str) else [str(test) for test in _listed(where, tests)]
     plain = {key: str(row.get(key) or "").strip() for key in COLUMNS if key != "tests"}

@@ -1,26 +1,11 @@
-"""Times of orders: ISO 8601 in files, DTM in HL7; one without an offset is the gateway's own."""
+"""Times of orders in HL7 (DTM); one without an offset is the gateway's own."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-from gateway.errors import ActError
-
 _DTM = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(?:\.\d+)?(?:([+-])(\d\d)(\d\d))?")
-
-
-def moment(text: str, where: str) -> datetime | None:
-    """ISO 8601 with an offset; None when empty. Raises ActError."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise ActError(f"{where}: got the time {text!r}, expected ISO 8601 with an offset, such as 2026-11-21T08:00:00+01:00")
-    return found
 
 
 def of_hl7(text: str, zone: tzinfo = UTC) -> datetime | None:

@@ -76,7 +76,7 @@ GROUND = frozenset(
         "gateway.thinning",
     ]
 )
-UPSTAIRS = GROUND | {"gateway.config", "gateway.readings", "gateway.security", "gateway.__version__"}
+UPSTAIRS = GROUND | {"gateway.config", "gateway.tables", "gateway.readings", "gateway.security", "gateway.__version__"}
 FREE = {"never": frozenset(), "calls": frozenset(["eval", "exec"]), "methods": frozenset()}
 ANYTHING = frozenset(["*"])
 

@@ -45,10 +45,10 @@ def test_patients_with_their_places() -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"id,colour\n1,red\n", "line 2: got the key 'colour', expected id, family_name"),
+        (b"id,colour\n1,red\n", "line 2: got colour; expected only id, family_name"),
         (b"id,level\n,user\n", "line 2: got no id, expected one"),
-        (b"id\n1,2\n", "line 2: got the key '?'"),
-        (b"colour\nred\n", "line 1: got 'colour'; expected a head"),
+        (b"id\n1,2\n", "line 2: got more than the head has; expected only id, family_name"),
+        (b"colour\nred\n", "line 1: got 'colour'; expected a head with the column id"),
         (b'[{"id": "1"}, 7]', "entry 2: got int, expected an object"),
         (b'[{"id": "1"', "not JSON"),
         (b"id,valid_until\n1,tomorrow\n", "line 2: got the time 'tomorrow', expected ISO 8601 with an offset"),
