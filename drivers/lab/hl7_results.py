@@ -45,6 +45,7 @@ def observe(
     scope = {**around, "OBX": obx}
     code = first(scope, options.code)[:FIELD_MAX]
     found, beside = hl7_values.value(obx, code, options)
+    found = hl7_values.verdict(obx, found, options)
     said = hl7_values.unit(obx)
     if options.power_of_ten == "multiply":
         found, said = hl7_values.multiplied(found, said)

@@ -112,6 +112,17 @@ def reports(*segments: str, **options: Any) -> list[Report]:
         pytest.param("OBX|1|NM|WBC||8.21|10*9/L^10*9/L^UCUM", {}, {"unit": "10*9/L", "vendor_unit": "10*9/L"}, id="a code and its text"),
         pytest.param("OBX|1|NM|6690-2^WBC^99MRC||7.2|10^9/L", {}, {"loinc": "6690-2"}, id="Hemat 60: a LOINC under the maker's system"),
         pytest.param("OBX|1|NM|6690-3^WBC^99MRC||7.2|10*9/L", {}, {"loinc": None, "notes": ()}, id="a maker's code of that form"),
+        pytest.param(
+            "OBX|1|ST|TGT1||ValueNotSet|||NEG^^99ROC|||F",
+            {"absent": [{"text": "ValueNotSet"}], "verdicts": "NEG|POS"},
+            {"kind": Kind.TEXT, "value": "NEG", "validity": Validity.OK, "status": "F", "flags": ("NEG",)},
+            id="cobas 6800: the judgement is the result, and final",
+        ),
+        pytest.param(
+            "OBX|1||X|||||U06T^Clot seen^99ROC~NEG|||X", {"verdicts": "NEG"}, {"value": None, "status": "X"}, id="a failure is no judgement"
+        ),
+        pytest.param("OBX|1|NM|X||12|||POS|||F", {"verdicts": "POS"}, {"value": "12", "flags": ("POS",)}, id="a number needs none"),
+        pytest.param("OBX|1|CE|X||INV^Invalid.^99LIS||||||F", {}, {"value": "Invalid.", "status": "X"}, id="a failure with a full stop"),
         pytest.param("OBX|1|NM|X||78.1↑|mmol/mol", {}, {"value": "78.1", "flags": ("H",)}, id="Finecare: an arrow"),
         pytest.param("OBX|1|NM|X||5|||H~N", {}, {"flags": ("H",)}, id="Mindray: high, not suspected"),
         pytest.param("OBX|1|NM|X||5|||L~A", {}, {"flags": ("L", "A")}, id="Mindray: low and suspected"),
