@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drivers": ("gateway.cli.drivers", "List the drivers and profiles, or explain one."),
     "profile": ("gateway.cli.profile", "Profiles of analyzers: list, new, test against recordings, explain."),
     "decode": ("gateway.cli.decode", "Device bytes to readings or messages, offline, without a configuration."),
-    "lint": ("gateway.cli.lint", "Judge PCD-01 messages or FHIR JSON, clause by clause."),
+    "lint": ("gateway.cli.lint", "Judge PCD-01 and laboratory HL7 messages or FHIR JSON, clause by clause."),
     "status": ("gateway.cli.status", "What the gateway is doing: devices, journal, destinations."),
     "account": ("gateway.cli.account", "The conservation statement: received = delivered + waiting + held + parked + dropped."),
     "associate": ("gateway.cli.patients:associate", "Say which patient a device is on."),

@@ -28,8 +28,9 @@ def drivers(driver: Annotated[str, typer.Argument(help="explain this one")] = ""
     elif driver:
         _explain(found[0])
     else:
-        rows = [(d.id, d.maker, ", ".join(d.models), ", ".join(registry.profiles(d)), d.source) for d in found]
+        rows = [(d.id, d.maker, ", ".join(d.models), len(registry.profiles(d)) or "", d.source) for d in found]
         table("", ("id", "maker", "models", "profiles", "source"), rows)
+        print("which analyzer has which profile: wardlink profile list [--for MODEL]")
 
 
 def _installed() -> Iterator[Driver[Any, Any]]:
@@ -75,7 +76,7 @@ def _shown(default: Any) -> str:
 
 def _explain(driver: Driver[Any, Any]) -> None:
     told = _describe(driver)
-    for key in ("id", "maker", "models", "source", "version", "line", "silence_s", "profiles"):
+    for key in ("id", "maker", "models", "source", "version", "line", "silence_s"):
         value = told[key]
         print(f"{key:10} {', '.join(value) if isinstance(value, list) else value}")
     if told["about_options"]:

@@ -40,12 +40,13 @@ def profile() -> None:
 @app.command("list")
 def list_(
     driver: Annotated[str, typer.Argument(help="only of this driver")] = "",
+    analyzer: Annotated[str, typer.Option("--for", help="only where this is part of the name, the maker or a model")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Every profile: which analyzers, and how it is known (capture, document, general knowledge)."""
-    rows = [
-        _about(one, name) for one in ([registry.load(driver)] if driver else finding.drivers()) for name in registry.profiles(one)
-    ]
+    drivers = [registry.load(driver)] if driver else finding.drivers()
+    every = [_about(one, name) for one in drivers for name in registry.profiles(one)]
+    rows = [one for one in every if _plain(analyzer) in _plain(" ".join((one["profile"], one["maker"], *one["models"])))]
     if as_json:
         print_json(rows)
     else:
@@ -53,6 +54,11 @@ def list_(
         table(
             "", heads, [(one["driver"], one["profile"], one["evidence"], one["maker"], ", ".join(one["models"])) for one in rows]
         )
+
+
+def _plain(text: str) -> str:
+    """A name as people remember it: "xn1000" for "XN-1000"."""
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 @app.command()

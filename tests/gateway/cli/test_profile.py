@@ -33,6 +33,19 @@ def test_a_profile_from_a_capture_reads_it_at_once(wardlink: Wardlink, here: Pat
     assert (again.code, "is there already" in again.err) == (2, True)
 
 
+def test_a_recording_that_is_written_down_as_text_serves_too(wardlink: Wardlink, here: Path) -> None:
+    Path("run.txt").write_bytes((XP / "wire.bin").read_bytes().replace(b"\x02", b"<STX>").replace(b"\x03", b"<ETX>"))
+    raw = wardlink("profile", "new", "raw", "--driver", "astm", "--capture", "run.txt")
+    assert "nothing in it was understood: it spells control characters, as <STX>: try --bytes names" in raw.out
+    assert "try --bytes names" in wardlink("profile", "test", "sysmex-xp", "run.txt").out
+    made = wardlink("profile", "new", "acme-xp", "--driver", "astm", "--capture", "run.txt", "--bytes", "names")
+    assert "profile test acme-xp.toml run.txt --driver astm --bytes names" in made.out
+    tested = wardlink("profile", "test", "acme-xp.toml", "run.txt", "--driver", "astm", "--bytes", "names")
+    assert (tested.code, "readings 20" in tested.out) == (0, True), tested.out
+    told = wardlink("profile", "explain", "acme-xp.toml", "run.txt", "--driver", "astm", "--bytes", "names").out
+    assert "specimen_id   113" in told
+
+
 def test_a_profile_taken_over_from_another_sets_what_that_sets_and_not_how_it_is_known(wardlink: Wardlink, here: Path) -> None:
     assert wardlink("profile", "new", "acme", "--driver", "astm", "--from", "sysmex-xp").code == 0
     said = tomllib.loads((here / "acme.toml").read_text())
@@ -128,6 +141,11 @@ def test_profiles_are_listed_with_how_they_are_known(wardlink: Wardlink) -> None
     assert rows["astm", "sysmex-xp"]["evidence"] == "capture"
     assert {driver for driver, _ in rows} >= {"astm", "hl7-lab", "poct1a", "beckman-au", "vidas"}
     assert "sysmex-xp" in wardlink("profile", "list", "astm").out
+
+
+@pytest.mark.parametrize("said", ["XN-1000", "xn1000", "xn 1000"])
+def test_a_profile_is_found_by_the_name_on_the_analyzer(said: str, wardlink: Wardlink) -> None:
+    assert [one["profile"] for one in wardlink("profile", "list", "--for", said, "--json").json] == ["sysmex-xn"]
     shown = wardlink("drivers", "astm").out
     assert "capture" in shown.split("Options")[0]
     assert "link.checksum" in shown
