@@ -39,6 +39,7 @@ _NUMBERED = re.compile(rb"[0-7]([A-Z])[|]")
 _AHEAD = re.compile(rb"[^|\x00-\x08\x0a-\x1f]*?(?<![0-9A-Za-z])(?=[0-7][A-Z][|])")
 """What a log puts ahead of a frame: when it came, from whom."""
 _CONTINUED = re.compile(rb"[0-7]")
+_RECORD = re.compile(rb"[A-Z][|]")
 _DIGITS = re.compile(rb"[0-9A-Fa-f]{2}")
 _BOM = b"\xef\xbb\xbf"
 _LOOKED_AT = 4096
@@ -117,10 +118,13 @@ def _from_lines(data: bytes) -> bytes:
     """ASTM frames whose control characters a log has swallowed: a line a frame, its checksum on the next or at its own end.
 
     The checksum tells which character ended the frame; where none fits, the codec is left to say so. ETB in the midst of a record
-    leaves no line end behind it, so that the checksum stands at the text's end and what follows is no record's beginning.
+    leaves no line end behind it, so that the checksum stands at the text's end and what follows is no record's beginning. A line
+    that begins with a record's letter goes on with the frame of the line before it.
     """
     out = bytearray()
-    lines = [_AHEAD.sub(b"", line.strip(), count=1) for line in data.removeprefix(_BOM).splitlines() if line.strip()]
+    lines = _whole_frames(
+        [_AHEAD.sub(b"", line.strip(), count=1) for line in data.removeprefix(_BOM).splitlines() if line.strip()]
+    )
     glued = all(_frame(line[:-2], line[-2:]) for line in lines if _NUMBERED.match(line))
     cut = ended = False
     for line, after in zip(lines, [*lines[1:], b""], strict=True):
@@ -133,8 +137,19 @@ def _from_lines(data: bytes) -> bytes:
         if not (is_header and ended and line[:1] != b"1"):  # one that is numbered on begins no transmission
             out += (b"\x04" if ended else b"") + (b"\x05" if is_header else b"")
         out += at_end or _frame(line, after) or b"\x02%b\r\x03%b\r\n" % (line, after if _DIGITS.fullmatch(after) else b"")
-        ended = found is not None and found[1] == b"L"
+        ended = found is not None and (found[1] == b"L" or b"\rL|" in line)
     return bytes(out + b"\x04") if ended else bytes(out)
+
+
+def _whole_frames(lines: list[bytes]) -> list[bytes]:
+    """The lines, the records of a frame that holds several in one of them."""
+    whole: list[list[bytes]] = []
+    for line in lines:
+        if whole and _RECORD.match(line) and not _DIGITS.fullmatch(whole[-1][0]):
+            whole[-1].append(line)
+        else:
+            whole.append([line])
+    return [b"\r".join(parts) for parts in whole]
 
 
 def _frame(text: bytes, checksum: bytes, ends: tuple[bytes, ...] = (b"\r\x03", b"\r\x17", b"\x17")) -> bytes:

@@ -139,3 +139,11 @@ def test_a_file_that_was_not_understood_says_what_it_seems_to_be(data: bytes, to
 @pytest.mark.parametrize("data", [b"", b"\n", SESSION, b"H|\\^&\rL|1\r", bytes(range(256)), b"SPO2=098 HR=072\r\n"])
 def test_nothing_is_said_of_what_says_nothing(data: bytes) -> None:
     assert hint(data) == ""
+
+
+ONE_FRAME = b"\x05\x021H|\\^&|||X\rL|1\r\x03B7\r\n\x04"
+
+
+def test_records_of_one_frame_may_stand_on_lines_of_their_own() -> None:
+    assert unwritten("log", b"1H|\\^&|||X\nL|1\nB7\n", Written.LINES) == ONE_FRAME
+    assert unwritten("log", b"1H|\\^&|||X\r\nL|1B7\r\n", Written.LINES) == ONE_FRAME
