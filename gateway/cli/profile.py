@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.acquire import registry
+from gateway.acquire.written import Written, hint
 from gateway.cli.show import JsonOption, new_app, print_json, say, table
 from gateway.errors import ActError, ConfigError
 from gateway.profiles import finding, guessing, runs, schema, testing, tracing, writing
@@ -29,6 +30,12 @@ UNTOLD = ("kind", "mdc", "refid", "method", "device")
 """Properties that are shown only where a rule of the profile decided them."""
 
 DriverOption = Annotated[str, typer.Option(help="driver id, where the profile's name is that of several drivers")]
+BytesOption = Annotated[
+    Written,
+    typer.Option(
+        "--bytes", help="how a recording gives the bytes: raw, or text (names, hex, lines), as `wardlink decode` has it"
+    ),
+]
 ProfileArgument = Annotated[str, typer.Argument(help="a name of `wardlink profile list`, or a file", metavar="PROFILE")]
 
 
@@ -67,6 +74,7 @@ def new(
     driver: Annotated[str, typer.Option(help="driver id, see `wardlink drivers`")],
     base: Annotated[str, typer.Option("--from", help="begin with what this profile sets")] = "",
     capture: Annotated[Path | None, typer.Option(help="a recording: what it tells of the analyzer is filled in")] = None,
+    written: BytesOption = Written.RAW,
 ) -> None:
     """Write a profile that is valid at once: only what differs is set, all other keys are comments with their meaning."""
     chosen = registry.load(driver)
@@ -77,7 +85,7 @@ def new(
         raise ActError(f"{path} is there already: choose another name")
     given = registry.profile_table(chosen, finding.as_name(base)) if base else {}
     given = {key: value for key, value in given.items() if key not in {"evidence", "source"}}
-    seen = guessing.guess(chosen, given, runs.flows(capture)) if capture is not None else None
+    seen = guessing.guess(chosen, given, runs.flows(capture, written)) if capture is not None else None
     text = writing.written(path.stem, chosen, given, base=base, seen=seen)
     path.write_text(text, encoding="utf-8")
     registry.options(chosen, str(path.absolute()), {})
@@ -86,7 +94,10 @@ def new(
         print(f"  guessed: {'.'.join(guess.path)} = {guess.value!r}: {guess.why}")
     for remark in seen.remarks if seen else ():
         print(f"  seen: {remark}")
-    print(f"next: wardlink profile test {path} {capture or 'RECORDING'} --driver {driver}")
+    if capture is not None and seen is not None and not seen.run.messages and (told := _hint(capture, written)):
+        print(f"  nothing in it was understood: {told}")
+    how = "" if written is Written.RAW else f" --bytes {written}"
+    print(f"next: wardlink profile test {path} {capture or 'RECORDING'} --driver {driver}{how}")
 
 
 @app.command("test")
@@ -95,11 +106,12 @@ def hold(
     recordings: Annotated[list[Path], typer.Argument(help="recordings, or folders with wire.bin and expected.json")],
     driver: DriverOption = "",
     accept: Annotated[bool, typer.Option("--accept", help="write what is read to expected.json, for a person to check")] = False,
+    written: BytesOption = Written.RAW,
     as_json: JsonOption = False,
 ) -> None:
     """Read recordings with PROFILE: what came, what nobody read, and whether it is as expected; exit 1 where it is not."""
     chosen = finding.choose(profile, driver)
-    done = [_tested(chosen, case) for case in testing.cases(recordings)]
+    done = [_tested(chosen, case) for case in testing.cases(recordings, written)]
     if as_json:
         print_json([_as_json(one) for one in done])
     for one in done if not as_json else ():
@@ -117,6 +129,7 @@ def explain(
     recording: Annotated[Path | None, typer.Argument(help="a recording: every reading is explained")] = None,
     driver: DriverOption = "",
     every: Annotated[bool, typer.Option("--all", help="also keys that have their default; all readings and places")] = False,
+    written: BytesOption = Written.RAW,
     as_json: JsonOption = False,
 ) -> None:
     """What each key of PROFILE says; with a recording, from where each property of a reading came and which key changed it."""
@@ -124,13 +137,18 @@ def explain(
     if recording is None:
         _explain_keys(chosen, every=every, as_json=as_json)
         return
-    found = runs.flows(recording)
+    found = runs.flows(recording, written)
     traced = tracing.trace(chosen, found)
     data = b"".join(chunk.data for flow in found for chunk in flow.chunks)
     if as_json:
         print_json([_traced_json(one, message, data) for message in traced.messages for one in message.readings])
     else:
         print("\n".join(_explained(traced, data, most=None if every else SHOWN_MAX)))
+
+
+def _hint(recording: Path, how: Written) -> str:
+    """What a recording of which nothing was understood seems to be; "" where nobody can tell, or the call did."""
+    return hint(runs.content(recording)) if how is Written.RAW else ""
 
 
 def _about(driver: Any, name: str) -> dict[str, Any]:
@@ -216,7 +234,8 @@ def _row(one: Any) -> tuple[object, ...]:
 def _not_read(one: Tested) -> Iterator[str]:
     """What is in the bytes and in no reading, or in one without a meaning."""
     if not one.run.messages:
-        yield "nothing in it was understood: is it the right driver, is it the bytes as they came? (docs/decode.md)"
+        told = _hint(one.case.recording, one.case.how) or "is it the right driver, is it the bytes as they came?"
+        yield f"nothing in it was understood: {told} (docs/decode.md)"
     for line in one.run.lines():
         yield f"not read: {line}"
     if units := one.run.unknown_units:

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.acquire import offline, recording
 from gateway.acquire.flow import Flow
 from gateway.acquire.offline import Faults
+from gateway.acquire.written import Written, unwritten
 from gateway.driver import Context, Driver
 from gateway.errors import ConfigError
 from gateway.model import Category, DeviceIdentity, Report
@@ -69,10 +70,15 @@ class Run:
             yield from one.lines()
 
 
-def flows(path: Path) -> list[Flow]:
-    """The flows of a recording: raw bytes, a trace, a capture. Raises ConfigError."""
+def flows(path: Path, how: Written = Written.RAW) -> list[Flow]:
+    """The flows of a recording: raw bytes, a trace, a capture, or text that stands for bytes. Raises ConfigError."""
+    return recording.read(path, unwritten(str(path), content(path), how))
+
+
+def content(path: Path) -> bytes:
+    """A recording as the file has it. Raises ConfigError."""
     try:
-        return recording.read(path, path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
 

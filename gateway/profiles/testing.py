@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.acquire import registry
+from gateway.acquire.written import Written
 from gateway.errors import ConfigError
 from gateway.model import Category
 from gateway.profiles import runs
@@ -25,6 +26,7 @@ class Case:
 
     recording: Path
     folder: Path | None = None
+    how: Written = Written.RAW
 
     @property
     def name(self) -> str:
@@ -50,8 +52,8 @@ class Tested:
         return any(one.category is not Category.EVENTS and one.observations for one in self.run.reports)
 
 
-def cases(paths: Sequence[Path]) -> list[Case]:
-    """The recordings that are meant: files, and all capture folders in folders. Raises ConfigError."""
+def cases(paths: Sequence[Path], how: Written = Written.RAW) -> list[Case]:
+    """The recordings that are meant: files, written as `how` says, and all capture folders in folders. Raises ConfigError."""
     found: list[Case] = []
     for path in paths:
         if path.is_dir():
@@ -60,7 +62,7 @@ def cases(paths: Sequence[Path]) -> list[Case]:
                 raise ConfigError(f"{path}: no {WIRE} in it; expected a recording, or a folder with {WIRE} and {EXPECTED}")
             found += inside
         else:
-            found.append(Case(path, path.parent if path.name == WIRE else None))
+            found.append(Case(path, path.parent if path.name == WIRE else None, how))
     return found
 
 
@@ -70,7 +72,7 @@ def held(chosen: Chosen, case: Case) -> Tested:
     own = case.folder / OPTIONS if case.folder else None
     if own is not None and own.exists():
         options = registry.options(chosen.driver, chosen.name, _json(own))
-    run = runs.run(chosen.driver, options, runs.flows(case.recording), chosen.name)
+    run = runs.run(chosen.driver, options, runs.flows(case.recording, case.how), chosen.name)
     wanted = expected(case)
     return Tested(case, run, None if wanted is None else differences(wanted, run.readings))
 
