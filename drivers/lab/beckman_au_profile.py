@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from drivers.lab.shared_options import STANDARD_ABSENT, Absent, AnalyteOptions, Letter, Pattern, Unit
 from drivers.lab.values import Reading
 from gateway.driver import Options
+from gateway.model import Validity
 from protocols.vendor.beckman_au import Check, Handshake, LineProfile
 from protocols.vendor.beckman_au_columns import ID_MAX, MARKS_MAX, Layout
 
@@ -56,6 +57,9 @@ DOUBTFUL = ("?", "R", "#", "!", ">", "<", "U", "u", "Y", "y", "@", "$", "D", "B"
 
 FLAGS = {"F": ">", "G": "<", "p": "AA", "P": "POS", "N": "NEG", **dict.fromkeys("RSDUBW<>", "")}
 """HL7 table 0078 where it has the same; nothing where it has the letter in another meaning (S: susceptible): words then."""
+
+ABSENT = (*STANDARD_ABSENT, Absent(text=r"[/?]+", why=Validity.INVALID))
+"""A flag alone in a value's columns: the test was not performed, or could not be calculated."""
 
 SPECIMENS = {" ": "Serum/Plasma", "U": "Urine", "X": "Other"}
 """Sample type, column 9 (AU2700 & AU5400 On-line Specifications, alarms 13 to 16)."""
@@ -188,7 +192,7 @@ class AuOptions(Options):
     """Flag → words for a note."""
     doubtful_flags: tuple[str, ...] = DOUBTFUL
     """Flags that make a value questionable."""
-    absent: tuple[Absent, ...] = STANDARD_ABSENT
+    absent: tuple[Absent, ...] = ABSENT
     """Ways to write that there is no value: a regular expression, and why."""
     control_ids: Pattern | None = None
     """A regular expression: samples of such ids are controls."""

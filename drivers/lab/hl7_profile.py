@@ -104,10 +104,12 @@ QUALITY_CONTROL = (
     Equals(field="SPM-11", values=_NO_PATIENTS),
     Equals(field="OBR-15.7", values=_NO_PATIENTS),
     Equals(field="OBR-4", values=("LQC",)),
+    Equals(field="MSH-9.3", values=("PCUPL", "ICUPL", "ECUPL")),
 )
 """How HL7 says that it is no patient's: the processing id (control as Mindray says it; training, debugging), the specimen's role
 (SPM-11, before HL7 2.5 OBR-15.7; table 0369: control, blind, calibrator, electronic, proficiency of the laboratory or operator,
-verifying calibrator), a service (HemoScreen)."""
+verifying calibrator), a service (HemoScreen), the kind of upload (cobas
+8000: calibration of its photometers, electrodes, immunoassays)."""
 
 
 class Hl7LabOptions(Options):

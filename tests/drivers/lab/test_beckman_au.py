@@ -107,6 +107,15 @@ def test_a_test_without_a_value_has_none() -> None:
     ]
 
 
+@pytest.mark.parametrize("mark", ["/", "?"])
+def test_a_flag_in_the_columns_of_a_value_is_no_value(mark: str) -> None:
+    (report,) = reports(f"D 000101 0001      SYN-0001    E016     {mark}  017  12.5  ")
+    assert [(o.value, o.status, o.validity) for o in report.observations] == [
+        (None, "X", Validity.INVALID),
+        ("12.5", "R", Validity.OK),
+    ]
+
+
 def test_a_sample_without_an_id_has_none_but_where_the_site_works_by_numbers() -> None:
     text = "D 000101 0001                  E016  45.0  "
     (plain,), (numbered,) = reports(text), reports(text, number_is_id=True)

@@ -236,6 +236,13 @@ def test_a_result_that_stands_in_its_order_is_read_when_the_profile_says_when() 
     assert event.category is Category.EVENTS, "a calibration has no result"
 
 
+@pytest.mark.parametrize("upload", ["PCUPL", "ICUPL", "ECUPL"])
+def test_a_cobas_8000s_calibration_is_no_patients(upload: str) -> None:
+    msh = f"MSH|^~\\&|cobas 8000||host||20100430161525||OUL^R22^{upload}|13009||2.5||||ER||UNICODE UTF-8|"
+    (report,) = reports(msh, "SPM||CFAS||S1||not", "OBR|1|||685|", "OBX|1||685||1.1|mmol/L||N|||F")
+    assert report.category is Category.QC
+
+
 @pytest.mark.parametrize(("role", "expected"), [("Q", Category.QC), ("P", Category.LAB), ("", Category.LAB)])
 def test_a_control_may_be_told_by_the_specimens_role_of_before_2_5(role: str, expected: Category) -> None:
     (report,) = reports(MSH, f"OBR|1||SYN-1|ALL|||||||||||^^^^^^{role}", "OBX|1|NM|X||1")
