@@ -30,7 +30,7 @@ _PLAINLY_SCIENTIFIC = re.compile(r"[+-]?\d\.\d+[eE][+-]\d{1,2}\Z")
 """What only a number is written as: "1.45E+03", AMPLILINK's "8.42E+1", not "1E5", which may be a name."""
 _EXPONENT = re.compile(r"[+-]?\d{1,2}\Z")
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
-_RANGE = re.compile(rf"({_NUMBER})\s*(?:to|-|\u2013|\.\.)\s*({_NUMBER})\Z", re.IGNORECASE)
+_RANGE = re.compile(rf"[\[(]?\s*({_NUMBER})\s*(?:to|[-\u2013~\uff5e]|\.\.)\s*({_NUMBER})\s*[\])]?\Z", re.IGNORECASE)
 _BOUND = re.compile(rf"(<=|>=|<|>|≤|≥)\s*({_NUMBER})\Z")
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:(?:\d{4,}|0?),\d+|\d+,(?:\d{1,2}|\d{4,}))\Z")
@@ -212,12 +212,14 @@ def _number(text: str, how: Reading) -> str | None:
 
 
 def interval(text: str, *, decimal_comma: bool) -> str:
-    """A reference range in one text as OBX-7 writes it: "3.5 to 5.1" is "3.5-5.1"; what is no range stays as it is."""
+    """A reference range in one text as OBX-7 writes it: "3.5 to 5.1" and "[3.5~5.1]" are "3.5-5.1"; what is no range stays."""
     if decimal_comma or _has_decimal_comma(text):
         text = _COMMA.sub(".", text)
     both = _RANGE.match(text)
     if both:
-        return f"{both[1]}-{both[2]}"
+        low, high = both.groups()
+        twice = high[0] == "-" and not _ascend(low, high)  # "3.5--5.1"
+        return f"{low}-{high[1:] if twice else high}"
     one = _BOUND.match(text)
     return f"{_COMPARATORS.get(one[1], one[1])}{one[2]}" if one else text
 
