@@ -124,10 +124,13 @@ def is_control(scope: Scope, options: Hl7LabOptions) -> bool:
 
 
 def order_notes(scope: Scope, options: Hl7LabOptions, *, control: bool) -> tuple[str, ...]:
-    """What the profile wants told of the order, and whose number stood for a control's patient."""
+    """What the profile wants told of the order, and whose number stood for a control's patient.
+
+    Where a control is a specimen of its own (SPM), PID is of the patients beside it in the message, and none of its business.
+    """
     wanted = {**options.order_notes, **(options.control_notes if control else {})}
     told = [f"{word} {said}" for word, at in wanted.items() if (said := read(scope, at))]
-    material = _person(first(scope, options.patient_id), options) if control else ""
+    material = _person(first(scope, options.patient_id), options) if control and "SPM" not in scope else ""
     if material and material != first(scope, options.specimen_id):
         told.append(f"control material {material}")
     return tuple(map(shown, told))

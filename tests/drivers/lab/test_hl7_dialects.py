@@ -236,6 +236,12 @@ def test_a_result_that_stands_in_its_order_is_read_when_the_profile_says_when() 
     assert event.category is Category.EVENTS, "a calibration has no result"
 
 
+def test_the_control_of_a_run_is_told_nothing_of_the_patient_beside_it() -> None:
+    patient, control = reports(OUL, "PID|1||SYN-77", "SPM|1|T1||SER|||||||P", OBR, GLU, "SPM|2|MCC1|||||||||Q", OBR, GLU)
+    assert (patient.category, patient.given.patient_id) == (Category.LAB, "SYN-77")
+    assert (control.category, control.given.patient_id, control.notes) == (Category.QC, "", ())
+
+
 @pytest.mark.parametrize("upload", ["PCUPL", "ICUPL", "ECUPL"])
 def test_a_cobas_8000s_calibration_is_no_patients(upload: str) -> None:
     msh = f"MSH|^~\\&|cobas 8000||host||20100430161525||OUL^R22^{upload}|13009||2.5||||ER||UNICODE UTF-8|"
