@@ -55,6 +55,15 @@ def test_a_controls_lot_travels_with_its_specimen(analyzer: Any) -> None:
     assert control.specimen.role == "Q"
 
 
+def test_an_architect_tells_the_lot_of_its_reagent_and_of_its_control(analyzer: Any) -> None:
+    order = "O|1|CTRL-L|CTRL-L^A123^5|^^^123^Assay1^UNDILUTED^P|R||20010223081223||||Q||||||||||||||F"
+    result = "R|1|^^^123^Assay1^UNDILUTED^P^47331M100^00788^C0017^F|7.1|mIU/mL|3.0 TO 6.0|HIGH\\1-2s\\CNTL||F"
+    (report,) = analyzer("abbott-architect").read(H, order, result)
+    (told,) = report.observations
+    assert (report.category, told.flags[0], told.sub_id) == (Category.QC, "H", "UNDILUTED^F")
+    assert told.notes == ("reagent lot: 47331M100", "control lot: C0017")
+
+
 def test_how_a_result_came_about_is_told(analyzer: Any) -> None:
     device = analyzer(method="R.3.5", methods={"M": "AMEAS", "C": "ACALC", "I": "MSET"})
     (report,) = device.read(H, O1, "R|1|^^^pH^M|7.4", "R|2|^^^pH^C|7.4", "R|3|^^^T^I|37.0", "R|4|^^^T^?|37.0")
