@@ -72,7 +72,7 @@ def decode(
     start, zone, write = moment(at), _zone(timezone), _decided(_writer(form), data_folder)
     data = read_bytes(file, recording.SIZE_MAX)
     flows = recording.read(None if str(file) == "-" else file, unwritten(str(file), data, written))
-    understood, misfits = 0, 0
+    understood, misfits, unended = 0, 0, 0
     for flow in flows:
         identity = DeviceIdentity(id=declaration.id, maker=declaration.maker)
         context = declaration.context(identity, options, wall=lambda _: offline.EPOCH, timezone=zone, profile=chosen)
@@ -86,9 +86,10 @@ def decode(
                 write(item, known)
         understood += count + faults.silent
         misfits += faults.bad["checksum"]
+        unended += len(faults.incomplete)
         _tell(flow, len(flows) > 1, count, faults)
     if not understood:
-        told = (hint(data) if written is Written.RAW else "") or _edited(misfits, options) or "is it the right driver?"
+        told = (hint(data) if written is Written.RAW else "") or _edited(misfits, options) or _unended(unended, options)
         say(f"nothing was understood as {driver}{f' with profile {chosen}' if chosen else ''}; {told}")
         raise typer.Exit(NOTHING_UNDERSTOOD)
 
@@ -99,6 +100,16 @@ def _edited(misfits: int, options: Options) -> str:
         return ""
     return (
         f"checksums that do not fit: {misfits}; if the text was changed since, --option link.checksum=none reads it all the same"
+    )
+
+
+def _unended(count: int, options: Options) -> str:
+    """What to do about transmissions without an end: the file may hold all that the analyzer sends, or only a part of it."""
+    if not count or not hasattr(getattr(options, "link", None), "close_ends"):
+        return "is it the right driver?"
+    return (
+        f"transmissions without an end: {count}; if nothing is missing in the file, "
+        "--option link.close_ends=true reads them all the same"
     )
 
 

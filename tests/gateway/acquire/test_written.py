@@ -147,3 +147,9 @@ ONE_FRAME = b"\x05\x021H|\\^&|||X\rL|1\r\x03B7\r\n\x04"
 def test_records_of_one_frame_may_stand_on_lines_of_their_own() -> None:
     assert unwritten("log", b"1H|\\^&|||X\nL|1\nB7\n", Written.LINES) == ONE_FRAME
     assert unwritten("log", b"1H|\\^&|||X\r\nL|1B7\r\n", Written.LINES) == ONE_FRAME
+
+
+def test_records_of_a_log_that_escapes_their_ends_are_told_by_them() -> None:
+    text = b"H|\\\\^&|||X\\rO|1||||^^^A\\\\^^^B\\rL|1|N\\r"
+    assert hint(text) == "it spells control characters, as <STX>: try --bytes names"
+    assert unwritten("log", text, Written.NAMES) == b"H|\\^&|||X\rO|1||||^^^A\\^^^B\rL|1|N\r"

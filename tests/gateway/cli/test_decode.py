@@ -107,6 +107,14 @@ def test_nothing_understood_is_exit_3_and_says_so(wardlink: Wardlink, data: byte
     assert said.err.splitlines()[-1] == "nothing was understood as masimo; is it the right driver?"
 
 
+def test_a_message_without_an_end_is_kept_out_and_how_to_read_it_is_said(wardlink: Wardlink) -> None:
+    message = b"H|\\^&|||X\rO|1|S1||^^^GLU\rR|1|^^^GLU|5.1|mmol/L\r"
+    said = wardlink("decode", "--driver", "astm", "-", stdin=message)
+    assert (said.code, said.out) == (3, "")
+    assert "--option link.close_ends=true reads them all the same" in said.err
+    assert '"value": "5.1"' in wardlink("decode", "--driver", "astm", "--option", "link.close_ends=true", "-", stdin=message).out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
