@@ -27,7 +27,7 @@ _NAME = b"|".join(sorted(_CODES, reverse=True))
 _SPELLED = re.compile(rb"<(%b)>|\[(%b)\]|\{(%b)\}|\xe2\x90([\x80-\x9f])" % (_NAME, _NAME, _NAME), re.IGNORECASE)
 """<STX>, [STX], {STX}, or the picture U+2402."""
 _ESCAPED = re.compile(rb"\\(?:(?:x|u00)([0-9A-Fa-f]{2})|(0[0-7]{2})|([rnt\\]))")
-_IS_ESCAPED = re.compile(rb"\\(?:x|u00|0)0[25]|\\r(?:\\n)?[A-Z][|]")
+_IS_ESCAPED = re.compile(rb"\\(?:x|u00|0)0[25]|\\r(?:\\n)?[A-Z][A-Z0-9]{0,2}[|]")
 r"""A program's text, or a JSON log's: \x02, \u0002 or \002, in which a backslash stands twice."""
 _ESCAPES = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
 _LAYOUT = re.compile(rb"[ \t]*[\r\n]+[ \t]*")

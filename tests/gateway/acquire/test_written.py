@@ -49,6 +49,15 @@ def test_digits_are_bytes(text: bytes) -> None:
     assert unwritten("ticket", text, Written.HEX) == SESSION
 
 
+@pytest.mark.parametrize(
+    "text", [rb"MSH|^~\\&|A\rPID|1\rOBX|1|NM\r", b"\\u000bMSH|^~\\\\&|A\\r\\nPID|1\\r\\n"], ids=["a program's", "JSON"]
+)
+def test_hl7_in_a_programs_text_has_its_segments(text: bytes) -> None:
+    segments = unwritten("log.json", text, Written.NAMES).lstrip(b"\x0b").split(b"\r")
+    assert segments[0] == rb"MSH|^~\&|A"
+    assert segments[1].strip() == b"PID|1"
+
+
 def test_a_backslash_before_a_letter_is_a_delimiter_where_names_are_in_angles() -> None:
     assert unwritten("ticket", b"<STX>^^^WBC\\rbc<ETX>", Written.NAMES) == b"\x02^^^WBC\\rbc\x03"
 
