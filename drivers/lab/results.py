@@ -31,6 +31,8 @@ UNIT_PARTS_MAX = 5
 _LOINC = re.compile(r"(\d{1,7})-(\d)\Z")
 _WORD = re.compile(r"[^\W_]+")
 _SAME_LETTERS = re.compile(r"(\S)\1*")
+_GRADE = re.compile(r"\+[1-5]")
+"""What a urine strip shows, "+2": without a unit no number, for 2 alone would be another result."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]{200,}={0,2}\Z")
 SUSCEPTIBILITIES = ("S", "I", "R", "N", "X")
 """An antibiotic's effect: susceptible, intermediate, resistant, not susceptible, not told."""
@@ -46,6 +48,8 @@ def observe(result: Result, around: Scope, options: AstmOptions, localise: Calla
     code, rest, device_loinc = identify(record, 3, options)
     found, others = _withheld(record, options) or _value(record, code, options)
     means = _meaning(scope, code, rest, device_loinc, options)
+    if not means.vendor_unit and found.kind is Kind.NUMERIC and _GRADE.fullmatch(said := record.field(4).strip()):
+        found = values.Value(Kind.TEXT, said)
     status, validity = _state(scope, found, options)
     interval, more = values.reference_range(record, 6, decimal_comma=options.decimal_comma)
     numeric = found.kind is Kind.NUMERIC or (found.text is None and (means.unit is not None or means.loinc is not None))

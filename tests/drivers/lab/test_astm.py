@@ -354,6 +354,21 @@ def test_a_comment_on_a_patient_is_not_told_of_another(analyzer: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "kind", "text"),
+    [
+        ("+2", "", Kind.TEXT, "+2"),
+        ("+2", "mmol/L", Kind.NUMERIC, "2"),
+        ("+2.3", "", Kind.NUMERIC, "2.3"),
+        ("2", "", Kind.NUMERIC, "2"),
+        ("2+", "", Kind.TEXT, "2+"),
+    ],
+)
+def test_a_grade_of_a_urine_strip_is_no_number(value: str, unit: str, kind: Kind, text: str, analyzer: Any) -> None:
+    (report,) = analyzer().read(H, O1, f"R|1|^^^LEU|{value}|{unit}")
+    assert [(one.kind, one.value) for one in report.observations] == [(kind, text)]
+
+
 def test_a_code_may_be_declared_text_although_it_looks_like_a_number(analyzer: Any) -> None:
     (report,) = analyzer(analytes={"HIV": {"kind": "text"}}).read(H, O1, "R|1|^^^HIV|1|||N||F")
     assert (report.observations[0].kind, report.observations[0].value) == (Kind.TEXT, "1")
