@@ -229,3 +229,18 @@ def test_a_correction_may_take_the_place_of_what_it_corrects(bundle: Any, analyz
     assert second["request"]["method"] == "PUT"
     name = first["resource"]["identifier"][1]
     assert second["request"]["url"] == f"Observation?identifier={name['system']}|{name['value']}"
+
+
+@pytest.mark.parametrize(
+    ("unit", "written", "shown"),
+    [
+        pytest.param("mmol/L", "mmol/l", "mmol/l", id="the device's spelling of it"),
+        pytest.param("{Log_copies}/mL", "copies/mL", "{Log_copies}/mL", id="a logarithm of what the device names"),
+        pytest.param("mmol/L", "arb", "arb", id="a word nobody knows"),
+    ],
+)
+def test_a_unit_is_shown_as_the_device_writes_it_unless_that_means_another(
+    unit: str, written: str, shown: str, bundle: Any, analyzer: MakeEntry
+) -> None:
+    (found,) = of(bundle(analyzer(observations=(glucose(unit=unit, vendor_unit=written),))), "Observation")
+    assert (found["valueQuantity"]["unit"], found["valueQuantity"]["code"]) == (shown, unit)
