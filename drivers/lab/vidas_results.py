@@ -176,9 +176,9 @@ def _microbiology(group: Fields, options: VidasOptions, measured: datetime | Non
 
 def _drug(group: Fields, isolate: str, options: VidasOptions, measured: datetime | None) -> Observation:
     found = values.value(_first(group, "a3"), options.reading)
-    category, expert = _first(group, "a4").upper(), _first(group, "an").upper()
-    flags = (options.flags.get(category, category),) if category in SUSCEPTIBILITY or category in options.flags else ()
-    notes = [f"expert category: {expert}"] if expert and expert != category else []
+    category, flags, notes = _category(group, options)
+    if found.text is None and category in SUSCEPTIBILITY:
+        found = values.Value(Kind.TEXT, category)
     known = {"ra", "a1", "a2", "a3", "a4", "an", "zz"}
     notes += [values.shown(f"{name}: {text.strip()}") for name, text in group if name not in known and text.strip()]
     return Observation(
@@ -194,6 +194,15 @@ def _drug(group: Fields, isolate: str, options: VidasOptions, measured: datetime
         sub_id=isolate,
         notes=tuple(notes),
     )
+
+
+def _category(group: Fields, options: VidasOptions) -> tuple[str, tuple[str, ...], list[str]]:
+    """The category that counts, the flag that it is, and a note: the expert system's (`an`) where it changed the card's, `a4`."""
+    measured, expert = _first(group, "a4").upper(), _first(group, "an").upper()
+    told = {*SUSCEPTIBILITY, *options.flags}
+    counts = expert if expert in told else measured
+    notes = [f"category before the expert system: {measured}"] if measured and measured != counts else []
+    return counts, (options.flags.get(counts, counts),) if counts in told else (), notes
 
 
 _ISOLATE = {"o3": "bionumber", "o9": "probability", "rr": "card", "rn": "test", "t5": "stage", "t3": "kind of test"}

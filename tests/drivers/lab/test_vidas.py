@@ -142,7 +142,7 @@ def test_several_tests_of_a_message_are_told_apart() -> None:
 
 ISOLATE = (
     "mtrsl|iiV2|isSYN-9|ciSYN-1|ta|rtAST-N204|t11|o1klepne|o2Klebsiella pneumoniae|afQUINOLONES|apWILD|"
-    "ra|a1am|a2Ampicillin|a3>=32|a4R|anR|ra|a1amc|a2Amoxicillin|a34|a4S|anI|ra|a1esbl|a2ESBL|a3Neg|a4-|an-|ra|a1x|a2Not done|a3|a4|zz|"
+    "ra|a1am|a2Ampicillin|a3>=32|a4R|anR|ra|a1amc|a2Amoxicillin|a34|a4S|anI|ra|a1esbl|a2ESBL|a3Neg|a4-|an-|ra|a1x|a2Not done|a3|a4|ra|a1ctx|a2Cefotaxime|a3|a4R|anR|zz|"
 )
 
 
@@ -159,11 +159,13 @@ def test_an_isolate_has_its_organism_and_each_antibiotic_its_concentration_and_c
     assert {o.sub_id for o in found.observations} == {"1"}
     assert [(o.vendor_code, o.vendor_text, o.comparator, o.value, o.flags, o.status) for o in drugs] == [
         ("am", "Ampicillin", ">=", "32", ("R",), "R"),
-        ("amc", "Amoxicillin", "", "4", ("S",), "R"),
+        ("amc", "Amoxicillin", "", "4", ("I",), "R"),
         ("esbl", "ESBL", "", "Neg", (), "R"),
         ("x", "Not done", "", None, (), "X"),
+        ("ctx", "Cefotaxime", "", "R", ("R",), "R"),
     ]
-    assert drugs[1].notes == ("expert category: I",)
+    assert drugs[1].notes == ("category before the expert system: S",)
+    assert [drug.notes for drug in drugs if drug is not drugs[1]] == [()] * 4
 
 
 def test_a_message_that_is_no_result_is_kept_and_shown() -> None:
