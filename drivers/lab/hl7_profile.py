@@ -192,7 +192,7 @@ class Hl7LabOptions(Options):
     """Units like 10*2.{copies}/mL: keep as sent, or multiply."""
     absent: tuple[Absent, ...] = STANDARD_ABSENT
     """Ways to write that there is no value: a regular expression, and why."""
-    verdicts: Pattern = ""
+    verdicts: Pattern = "POS|NEG"
     """Regular expression for codes in OBX-8 that are the result themselves where OBX-5 has none."""
     failed: Pattern = STANDARD_FAILED
     """A regular expression for words that stand for a result that could not be obtained: status X."""

@@ -55,10 +55,10 @@ def value(obx: Segment, code: str, options: Hl7LabOptions) -> tuple[Value, tuple
 
 def verdict(obx: Segment, found: Value, options: Hl7LabOptions) -> Value:
     """The value, or where there is none and the analyzer does not call that a failure, the judgement that is the result."""
-    if not options.verdicts or found.text is not None or obx.text(11).strip().upper() == "X":
+    if found.text is not None or obx.text(11).strip().upper() == "X":
         return found
     said = (obx.text(8, 1, n).strip() for n in range(1, len(obx.repeats(8)) + 1))
-    judged = next((flag for flag in said if re.fullmatch(options.verdicts, flag)), None)
+    judged = next((flag for flag in said if flag and re.fullmatch(options.verdicts, flag)), None)
     return found if judged is None else Value(Kind.TEXT, judged)
 
 

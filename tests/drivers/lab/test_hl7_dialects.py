@@ -121,6 +121,13 @@ def reports(*segments: str, **options: Any) -> list[Report]:
         pytest.param(
             "OBX|1||X|||||U06T^Clot seen^99ROC~NEG|||X", {"verdicts": "NEG"}, {"value": None, "status": "X"}, id="a failure is no judgement"
         ),
+        pytest.param(
+            'OBX|1|CE|HCV||""|||POS^Positive^HL70078|||F',
+            {},
+            {"value": "POS", "status": "F", "flags": ("POS",)},
+            id="table 0078: a judgement alone (v2.5.1 7.4.2.5)",
+        ),
+        pytest.param("OBX|1|NM|X||.....|%||N|||F", {}, {"value": None, "status": "X", "flags": ("N",)}, id="normal is no result"),
         pytest.param("OBX|1|NM|X||12|||POS|||F", {"verdicts": "POS"}, {"value": "12", "flags": ("POS",)}, id="a number needs none"),
         pytest.param("OBX|1|CE|X||INV^Invalid.^99LIS||||||F", {}, {"value": "Invalid.", "status": "X"}, id="a failure with a full stop"),
         pytest.param("OBX|1|NM|X||78.1↑|mmol/mol", {}, {"value": "78.1", "flags": ("H",)}, id="Finecare: an arrow"),
@@ -137,12 +144,6 @@ def reports(*segments: str, **options: Any) -> list[Report]:
         pytest.param('OBX|1|NM|X||5|||""^""^HL70078', {}, {"flags": (), "notes": ()}, id="Atellica: no flag, and no words for it"),
         pytest.param("OBX|1|NM|X||5|g/mL|-", {}, {"range": ""}, id="Mindray BS: a dash for no range"),
         pytest.param("OBX|1|NM|X||5|ng/mL|[1.00;30.00]", {}, {"range": "1.00-30.00"}, id="BioNote: brackets"),
-        pytest.param(
-            "OBX|1|ST|X||ValueNotSet|||NEG^^99ROC|||F",
-            {"absent": [{"text": "ValueNotSet"}]},
-            {"value": None, "validity": Validity.NOT_AVAILABLE, "flags": ("NEG",)},
-            id="cobas 6800: the judgement stands in OBX-8",
-        ),
         pytest.param("OBX|1|NM|X||5||||||F|||||~~|^Name", {}, {"operator": ""}, id="an empty operator"),
         pytest.param("OBX|1|NM|X||5||||||F|||||^Syn Operator", {}, {"operator": "Syn Operator"}, id="GeneXpert: a name, no number"),
     ],
