@@ -243,7 +243,7 @@ class Writer:
         """The device's remarks on the whole report, and how far its clock is off."""
         found = [text(note) for note in report.notes] if self._settings.notes else []
         if self._lab and (another := patient_note(report, self._context.patient)):
-            found.append(another)
+            found.append(text(another))
         if clock := clock_note(report, self._settings.clock_note_s):
             found.append(clock)
         return tuple(Annotation(text=note) for note in found if note is not None)

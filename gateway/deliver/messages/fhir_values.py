@@ -26,8 +26,8 @@ from gateway.deliver.messages.fhir_codes import (
     UCUM,
 )
 from gateway.deliver.messages.fhir_types import CodeableConcept, Coding, Quantity, Ratio, ReferenceRange, SampledData, raw
+from gateway.deliver.messages.values import own_unit
 from gateway.model import Category, Kind, Observation, Validity
-from gateway.terms import spelling
 from gateway.terms.decimals import decimal_text
 
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -97,14 +97,9 @@ def quantity(digits: str, unit: Quantity, comparator: str = "") -> Quantity | No
 
 
 def unit_of(observation: Observation) -> Quantity:
-    """A Quantity with nothing but the unit: UCUM, or the device's own words where its unit is unknown.
-
-    People read the device's words, but not where they mean another unit than the value has (GeneXpert: LOG of "copies/mL").
-    """
+    """A Quantity with nothing but the unit: UCUM, or the device's own words where its unit is unknown."""
     ucum = code(observation.unit or "")
-    known = spelling(observation.vendor_unit) if ucum else None
-    other = known is not None and known.ucum not in (None, ucum)
-    shown = ucum if other else text(observation.vendor_unit) or ucum
+    shown = text(own_unit(ucum, observation.vendor_unit)) or ucum
     return Quantity(unit=shown, system=UCUM, code=ucum) if ucum else Quantity(unit=shown)
 
 

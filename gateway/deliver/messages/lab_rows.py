@@ -11,7 +11,7 @@ from gateway import terms
 from gateway.deliver.messages.hl7 import CACHE_MAX, device_ei, gateway_ei, private_system, stamps
 from gateway.deliver.messages.instance import instances
 from gateway.deliver.messages.lots import in_words
-from gateway.deliver.messages.values import METHODS, analyte_loinc, named_loinc, typed
+from gateway.deliver.messages.values import METHODS, analyte_loinc, named_loinc, own_unit, typed
 from gateway.model import ABSENT, DeviceIdentity, Entry, Gateway, Kind, Method, Observation, Report, Validity
 from gateway.settings.lab import ResultSettings
 from protocols.hl7v2.message import escape, field, segment
@@ -107,6 +107,7 @@ class Rows:
 
     def _new_unit(self, ucum: str | None, vendor: str, system: str) -> str:
         """OBX-6: UCUM, the device's own text beside it where it reads otherwise."""
+        vendor = own_unit(ucum, vendor)
         own = (vendor, "", system) if vendor else ()
         if ucum is None or (self._settings.units == "original" and own):
             return field(*own)

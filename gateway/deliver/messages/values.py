@@ -57,6 +57,12 @@ def typed(observation: Observation, *, structured: bool = True, unit: bool = Tru
     return Typed("ST", escape(comparator + value))
 
 
+def own_unit(ucum: str | None, written: str) -> str:
+    """The device's own words for a unit; "" where they mean another than the value has (GeneXpert: LOG of "copies/mL")."""
+    known = terms.spelling(written) if ucum else None
+    return "" if known is not None and known.ucum not in (None, ucum) else written
+
+
 def absent(observation: Observation) -> bool:
     """Whether no value may be sent: there is none, or the device says that it cannot be had."""
     return not observation.value or observation.validity in ABSENT or observation.status == "X"

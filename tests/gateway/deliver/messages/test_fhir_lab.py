@@ -244,3 +244,8 @@ def test_a_unit_is_shown_as_the_device_writes_it_unless_that_means_another(
 ) -> None:
     (found,) = of(bundle(analyzer(observations=(glucose(unit=unit, vendor_unit=written),))), "Observation")
     assert (found["valueQuantity"]["unit"], found["valueQuantity"]["code"]) == (shown, unit)
+
+
+def test_a_patients_number_that_no_text_may_hold_is_told_without_it(bundle: Any, analyzer: MakeEntry) -> None:
+    (found,) = of(bundle(analyzer(observations=(glucose(),), given=Given(patient_id="\ud800"))), "Observation")
+    assert "\ufffd" in found["note"][0]["text"]

@@ -260,6 +260,15 @@ def test_a_listed_conversion_changes_code_and_unit_together(render: Callable[...
     assert (row.text(3), row.text(3, 4), row.raw(5), row.raw(6)) == ("14749-6", "GLU", "5.00", "mmol/L^mmol/L^UCUM")
 
 
+@pytest.mark.parametrize("units", ["ucum", "ucum+original", "original"])
+def test_words_that_mean_another_unit_are_not_sent_for_it(
+    units: str, render: Callable[..., Message], analyzer: MakeEntry
+) -> None:
+    logarithm = one(vendor_code="HIV-1", loinc=None, value="1.79", unit="{Log_copies}/mL", vendor_unit="copies/mL")
+    row = render(analyzer(observations=(logarithm,)), units=units).every("OBX")[0]
+    assert row.raw(6) == "{Log_copies}/mL^{Log_copies}/mL^UCUM"
+
+
 @pytest.mark.parametrize(("inferred", "code"), [(False, "685"), (True, "1742-6")])
 def test_an_inferred_loinc_is_sent_only_where_the_site_enables_it(
     analyzer: MakeEntry, render: Callable[..., Message], inferred: bool, code: str
