@@ -13,9 +13,11 @@ from gateway.model import Kind, Validity
 from protocols.hl7v2.message import Segment
 
 _CODED = ("CE", "CWE", "CNE", "CF")
+_LISTS = ("NA", "MA", "DR")
+"""Several numbers or moments, none of which is the result alone."""
 _WORDS = ("DTM", "TS", "DT", "TM", "EI")
 _PARTS = 5
-"""Components of OBX-5 that are looked at: a CWE's code, text, system, and what stands for them."""
+"""Components of OBX-5 that are looked at."""
 _STATUSES = frozenset("CDFINOPRSUWX")
 """HL7 table 0085; V and B and A, which later versions add, promise less than F and become R."""
 _FLAGS = frozenset(("L", "H", "LL", "HH", "<", ">", "N", "A", "AA", "U", "D", "B", "W", "S", "R", "I", "MS", "VS"))
@@ -45,12 +47,21 @@ def value(obx: Segment, code: str, options: Hl7LabOptions) -> tuple[Value, tuple
         return _structured(parts, options), ()
     if is_image(obx):
         return Value(Kind.TEXT, next(filter(None, reversed(parts)), None)), ()
-    if kind in _CODED:
-        said = parts[1] or parts[0] or parts[4]
-        return (Value(Kind.TEXT, said) if said else NO_VALUE), ()
     repeats = [text.strip() for text in obx.repeats(5)[1:]]
+    if kind in _CODED:
+        said, *further = (_coded(obx, n) for n in range(1, len(repeats) + 2))
+        return (Value(Kind.TEXT, said) if said else NO_VALUE), tuple(shown(text) for text in further if text)
+    if kind in _LISTS:
+        said = obx.raw(5).strip()
+        return (Value(Kind.TEXT, said) if said.strip("^") else NO_VALUE), ()
     found, beside = _plain(parts[:2], kind, code, options)
     return found, tuple(shown(text) for text in (*beside, *repeats) if text and text != NULL)
+
+
+def _coded(obx: Segment, repeat: int) -> str:
+    """What a repeat of a code says: its text, else itself, else its alternate's or its original text."""
+    said = (obx.text(5, n, repeat).strip() for n in (2, 1, 5, 9))
+    return next((text for text in said if text and text != NULL), "")
 
 
 def verdict(obx: Segment, found: Value, options: Hl7LabOptions) -> Value:
@@ -99,6 +110,7 @@ def _structured(parts: list[str], options: Hl7LabOptions) -> Value:
     comparator, number, separator, other = parts[:4]
     if separator or other:
         return Value(Kind.TEXT, f"{comparator}{number}{separator}{other}")
+    comparator = "" if comparator == "=" else comparator
     return values.value(f"{comparator}{number}", options.reading)
 
 

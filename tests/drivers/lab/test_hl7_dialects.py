@@ -127,6 +127,18 @@ def reports(*segments: str, **options: Any) -> list[Report]:
             {"value": "POS", "status": "F", "flags": ("POS",)},
             id="table 0078: a judgement alone (v2.5.1 7.4.2.5)",
         ),
+        pytest.param(
+            "OBX|1|CWE|X||A^Alpha^L~B^Beta^L", {}, {"value": "Alpha", "notes": ("Beta",)}, id="a second code is not lost"
+        ),
+        pytest.param("OBX|1|CWE|X||^^^^^^^^in words", {}, {"value": "in words", "status": "R"}, id="CWE.9: the original text"),
+        pytest.param("OBX|1|NA|X||41.47^^37.53", {}, {"kind": Kind.TEXT, "value": "41.47^^37.53"}, id="NA: no number stands for all"),
+        pytest.param(
+            "OBX|1|DR|X||20260612163740^20260612194324",
+            {},
+            {"kind": Kind.TEXT, "value": "20260612163740^20260612194324"},
+            id="DR: a span is no number",
+        ),
+        pytest.param("OBX|1|SN|X||=^5|mg/dL", {}, {"kind": Kind.NUMERIC, "value": "5", "comparator": ""}, id="SN: equal"),
         pytest.param("OBX|1|NM|X||.....|%||N|||F", {}, {"value": None, "status": "X", "flags": ("N",)}, id="normal is no result"),
         pytest.param("OBX|1|NM|X||12|||POS|||F", {"verdicts": "POS"}, {"value": "12", "flags": ("POS",)}, id="a number needs none"),
         pytest.param("OBX|1|CE|X||INV^Invalid.^99LIS||||||F", {}, {"value": "Invalid.", "status": "X"}, id="a failure with a full stop"),
