@@ -33,6 +33,8 @@ _SUPPLEMENTAL = ("S_", "IHELAW")
 _BRACKETS = re.compile(r"\[([^;\]]+);([^;\]]+)\]\Z")
 _DILUTIONS = ((2, "automatic "), (3, "rerun "), (4, "pre-"))
 """TCD fields (HL7 v2.5.1 13.4.10)."""
+_NAMED_ELSE = ("OBX-3.1", "OBX-3.2", "OBX-3.4", "OBX-3.5", "OBR-4.1", "OBR-4.2")
+"""What names a result whose code stands at none of the profile's places: ^^^WBC, as ASTM has it; the order of one test."""
 _NTE_TEXTS = (3, 4)
 """i-STAT writes its comments into NTE-4."""
 
@@ -43,7 +45,7 @@ def observe(
     """The observation of an OBX; `around` holds the segments in force, `sender` is who made the analyzer."""
     obx = result.obx
     scope = {**around, "OBX": obx}
-    code = first(scope, options.code)[:FIELD_MAX]
+    code = first(scope, (*options.code, *_NAMED_ELSE))[:FIELD_MAX]
     found, beside = hl7_values.value(obx, code, options)
     found = hl7_values.verdict(obx, found, options)
     said = hl7_values.unit(obx)

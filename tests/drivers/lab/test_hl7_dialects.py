@@ -43,6 +43,9 @@ def reports(*segments: str, **options: Any) -> list[Report]:
 @pytest.mark.parametrize(
     ("obx", "options", "expected"),
     [
+        pytest.param("OBX|1|NM|^^^WBC||7.5|10*3/uL", {}, {"vendor_code": "WBC", "loinc": "26464-8"}, id="OBX-3 as ASTM has it"),
+        pytest.param("OBX|1|NM|^^^^HGB^L||13.5|g/dL", {}, {"vendor_code": "HGB"}, id="the alternate's name alone"),
+        pytest.param("OBX|1|NM|||13.5|g/dL", {}, {"vendor_code": "PANEL"}, id="no name but the order's"),
         pytest.param("OBX|1|NM||MAU|23.7|mg/L", {}, {"vendor_code": "MAU", "sub_id": ""}, id="a name in OBX-4 alone is the code"),
         pytest.param(
             "OBX|1|NM|5|ALT|98|U/L",
