@@ -18,8 +18,8 @@ BAD = {
         (":3: device.driver:", "'nonnin'", "expected one of astm, ", "did you mean 'nonin'"),
     ),
     "an unknown profile": (
-        '[[device]]\nid = "XN"\ndriver = "astm"\nprofile = "sysmex"\nlink = "tcp-listen://127.0.0.1:1"\n',
-        (":4: device.profile:", "'sysmex'", "expected one of ", "did you mean 'sysmex-xn'"),
+        '[[device]]\nid = "XN"\ndriver = "astm"\nprofile = "sysmex-xnn"\nlink = "tcp-listen://127.0.0.1:1"\n',
+        (":4: device.profile:", "'sysmex-xnn'", "expected one of ", "did you mean 'sysmex-xn'"),
     ),
     "an analyzer without a profile": (
         '[[device]]\nid = "XN"\ndriver = "astm"\nlink = "tcp-listen://127.0.0.1:1"\n',

@@ -63,7 +63,9 @@ def test_a_profile_says_its_models_its_source_and_only_known_codes(path: Path) -
         if analyte.kind is Kind.TEXT:
             continue  # a code in digits is no quantity that the terms could know
         specimen = analyte.specimen or options.specimen
-        assert terms.analyte(options.maker, analyte.term or code, analyte.unit or None, specimen=specimen) is not None
+        assert (
+            terms.analyte(options.maker, analyte.term or code, analyte.unit or None, specimen=specimen, inferred=True) is not None
+        )
 
 
 @pytest.mark.parametrize("schema", [AstmOptions, LinkOptions, AnalyteOptions, OrderOptions], ids=lambda schema: schema.__name__)
