@@ -175,12 +175,17 @@ async def test_a_foreign_server_doubles_nothing(device: str, server: FhirDestina
     assert await counts(server, second) == {**expected, "Observation": 2 * expected["Observation"]}
 
 
+LAB_REPORTS = 8
+"""Reports of different analyzers that the foreign server is sent: it searches its memory from end to end for each entry."""
+
+
 async def test_a_foreign_server_takes_lab_results(server: FhirDestination) -> None:
     found = [one for folder in FOLDERS if "astm" in folder.parts for one in reports(folder)[:1]]
-    small = [one for one in found if len(one.observations) <= 12]  # its memory is searched from end to end for each entry
-    for number, one in enumerate(small):
+    small = [one for one in found if len(one.observations) <= 12]
+    few = small[:: max(1, len(small) // LAB_REPORTS)]
+    for number, one in enumerate(few):
         assert await server.send(rendered(number, one)) == Accepted("200")
-    assert len(small) > 3
+    assert len(few) >= LAB_REPORTS
 
 
 async def test_a_foreign_server_puts_a_corrected_code_in_the_place_of_the_former(server: FhirDestination) -> None:
