@@ -153,13 +153,22 @@ def _note(segment: Segment) -> str:
 
 
 def _dilutions(tcd: Segment) -> str:
-    """TCD-2 to TCD-4, each a ratio (SN `^1^:^10`); one that dilutes nothing (1:1, and 1:0 as cobas 6800 writes) says nothing."""
+    """TCD-2 to TCD-4, each a ratio (SN `^1^:^10`) or a word (cobas 8000: Dec, less of the sample).
+
+    One that dilutes nothing (1:1, and 1:0 as cobas 6800 writes) says nothing.
+    """
     told = [
-        f"{what}dilution {tcd.text(n, 2) or '1'}:{part}"
+        f"{what}dilution {said}"
         for n, what in _DILUTIONS
-        if tcd.text(n, 3) == ":" and (part := tcd.text(n, 4).strip()) not in ("", "0", "1")
+        if (said := _dilution(*(tcd.text(n, part).strip() for part in (1, 2, 3, 4))))
     ]
     return shown(", ".join(told))
+
+
+def _dilution(word: str, one: str, mark: str, part: str) -> str:
+    if mark == ":":
+        return f"{one or '1'}:{part}" if part not in ("", "0", "1") else ""
+    return "" if one or mark or part or word in (NULL, "0", "1") else word
 
 
 def _meaning(scope: Scope, code: str, said: str, options: Hl7LabOptions, sender: str) -> Meaning:

@@ -198,6 +198,9 @@ def test_lots_and_the_instance_that_a_law_analyzer_names() -> None:
     [
         ("TCD|GLU|^1^:^10", ("automatic dilution 1:10",)),
         ("TCD|GLU||^1^:^5|^1^:^2", ("rerun dilution 1:5, pre-dilution 1:2",)),
+        ("TCD|GLU|Dec|", ("automatic dilution Dec",)),
+        ("TCD|GLU|1^^1", ()),
+        ("TCD|GLU|1", ()),
         ("TCD|GLU|^1^:^1", ()),
         ("TCD|GLU|^1^:^0", ()),
         ("TCD|GLU", ()),
