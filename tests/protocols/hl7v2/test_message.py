@@ -82,6 +82,7 @@ def test_a_real_monitors_message() -> None:
             "MSH|^~\\&|Größe€|||||||||||||||8859/1\r".encode("cp1252"), "cp1252", "Größe€", id="8859/1 as Windows means it"
         ),
         pytest.param("MSH|^~\\&|Größe|||||||||||||||ASCII\r".encode(), "utf-8", "Größe", id="ASCII declared, UTF-8 sent"),
+        pytest.param("MSH|^~\\&|飞测|||||||||||||||GBK\r".encode("gbk"), "gb18030", "飞测", id="a word that table 0211 lacks"),
         pytest.param(b"\xef\xbb\xbfMSH|^~\\&|A\r", "utf-8", "A", id="a byte order mark"),
     ],
 )
