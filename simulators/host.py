@@ -90,10 +90,10 @@ async def _serve(simulator: Simulator, connection: Connection, clock: Clock) -> 
     while True:
         if data := simulator.data_to_send():
             await connection.write(data)
-        try:
-            async with clock.timeout(simulator.deadline()):
-                said = await connection.read()
-        except TimeoutError:
+        said = await _read(connection, clock, simulator.deadline())
+        if said is None:
+            said = await _read(connection, clock, clock.monotonic())  # a line is heard, however late the program looks
+        if said is None:
             simulator.on_deadline(clock.monotonic())
             continue
         if not said:
@@ -102,6 +102,15 @@ async def _serve(simulator: Simulator, connection: Connection, clock: Clock) -> 
         deadline = simulator.deadline()
         if deadline is not None and deadline <= clock.monotonic():
             simulator.on_deadline(clock.monotonic())
+
+
+async def _read(connection: Connection, clock: Clock, deadline: float | None) -> bytes | None:
+    """What came until `deadline`; None: nothing."""
+    try:
+        async with clock.timeout(deadline):
+            return await connection.read()
+    except TimeoutError:
+        return None
 
 
 def _silent(change: str, text: str) -> None:
