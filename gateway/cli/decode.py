@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from collections import Counter
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,26 @@ from gateway.readings import readings
 NOTHING_UNDERSTOOD = 3
 BENCH = Gateway(name="wardlink-decode", eui64="0200000000000000")
 """The sender named in rendered messages: no box, a locally administered EUI-64."""
+
+_WITHOUT_END = "without an end"
+_WAYS = (
+    (
+        "checksum",
+        "checksum",
+        "checksums that do not fit: {}; if the text was changed since, --option link.checksum=none reads it all the same",
+    ),
+    (
+        "frame number",
+        "frame_numbers",
+        "frames whose numbers do not follow: {}; if none is missing, --option link.frame_numbers=ignored reads them all the same",
+    ),
+    (
+        _WITHOUT_END,
+        "close_ends",
+        "transmissions without an end: {}; if nothing is missing, --option link.close_ends=true reads them all the same",
+    ),
+)
+"""What was wrong, the switch of the profile's line that minds it, and what to do."""
 
 app = new_app()
 
@@ -72,7 +93,7 @@ def decode(
     start, zone, write = moment(at), _zone(timezone), _decided(_writer(form), data_folder)
     data = read_bytes(file, recording.SIZE_MAX)
     flows = recording.read(None if str(file) == "-" else file, unwritten(str(file), data, written))
-    understood, misfits, unended = 0, 0, 0
+    understood, wrong = 0, Counter[str]()
     for flow in flows:
         identity = DeviceIdentity(id=declaration.id, maker=declaration.maker)
         context = declaration.context(identity, options, wall=lambda _: offline.EPOCH, timezone=zone, profile=chosen)
@@ -85,32 +106,19 @@ def decode(
                 count += 1
                 write(item, known)
         understood += count + faults.silent
-        misfits += faults.bad["checksum"]
-        unended += len(faults.incomplete)
+        wrong.update(faults.bad, **{_WITHOUT_END: len(faults.incomplete)})
         _tell(flow, len(flows) > 1, count, faults)
     if not understood:
-        told = (hint(data) if written is Written.RAW else "") or _edited(misfits, options) or _unended(unended, options)
+        told = (hint(data) if written is Written.RAW else "") or _advice(wrong, options)
         say(f"nothing was understood as {driver}{f' with profile {chosen}' if chosen else ''}; {told}")
         raise typer.Exit(NOTHING_UNDERSTOOD)
 
 
-def _edited(misfits: int, options: Options) -> str:
-    """What to do about checksums that do not fit: somebody may have changed the text, to make it anonymous."""
-    if not misfits or not hasattr(getattr(options, "link", None), "checksum"):
-        return ""
-    return (
-        f"checksums that do not fit: {misfits}; if the text was changed since, --option link.checksum=none reads it all the same"
-    )
-
-
-def _unended(count: int, options: Options) -> str:
-    """What to do about transmissions without an end: the file may hold all that the analyzer sends, or only a part of it."""
-    if not count or not hasattr(getattr(options, "link", None), "close_ends"):
-        return "is it the right driver?"
-    return (
-        f"transmissions without an end: {count}; if nothing is missing in the file, "
-        "--option link.close_ends=true reads them all the same"
-    )
+def _advice(wrong: Counter[str], options: Options) -> str:
+    """What to do about a recording of which nothing was understood, by what was wrong with it."""
+    link = getattr(options, "link", None)
+    ways = (said.format(wrong[reason]) for reason, key, said in _WAYS if wrong[reason] and hasattr(link, key))
+    return next(ways, "is it the right driver?")
 
 
 def _tell(flow: Flow, several: bool, count: int, faults: offline.Faults) -> None:

@@ -107,6 +107,16 @@ def test_nothing_understood_is_exit_3_and_says_so(wardlink: Wardlink, data: byte
     assert said.err.splitlines()[-1] == "nothing was understood as masimo; is it the right driver?"
 
 
+def test_frames_that_all_have_one_number_are_refused_and_how_to_read_them_is_said(wardlink: Wardlink) -> None:
+    records = [b"1H|\\^&|||X\r\x03", b"1O|1|S1||^^^GLU\r\x03", b"1R|1|^^^GLU|5.1|mmol/L\r\x03", b"1L|1|N\r\x03"]
+    session = b"\x05" + b"".join(b"\x02%b%02X\r\n" % (text, sum(text) % 256) for text in records) + b"\x04"
+    said = wardlink("decode", "--driver", "astm", "-", stdin=session)
+    assert (said.code, said.out) == (3, "")
+    assert "--option link.frame_numbers=ignored reads them all the same" in said.err
+    again = wardlink("decode", "--driver", "astm", "--option", "link.frame_numbers=ignored", "-", stdin=session)
+    assert '"value": "5.1"' in again.out
+
+
 def test_a_message_without_an_end_is_kept_out_and_how_to_read_it_is_said(wardlink: Wardlink) -> None:
     message = b"H|\\^&|||X\rO|1|S1||^^^GLU\rR|1|^^^GLU|5.1|mmol/L\r"
     said = wardlink("decode", "--driver", "astm", "-", stdin=message)
