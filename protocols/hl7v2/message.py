@@ -25,7 +25,8 @@ CHARSETS: Final = {
     **dict.fromkeys(("ISO-8859-1", "ISO8859-1", "WINDOWS-1252"), "cp1252"),
     "WINDOWS-1251": "cp1251",
 }
-"""MSH-18 (HL7 table 0211, and analyzers' own words behind it) to Python's codec. 8859/1 is read as its superset cp1252, which is what Windows senders mean by it."""
+"""MSH-18 (HL7 table 0211, and analyzers' own words behind it) to Python's codec.
+8859/1 is read as its superset cp1252, which is what Windows senders mean by it."""
 
 Part: TypeAlias = str | tuple[str, ...]
 """A component: text, or its subcomponents."""
