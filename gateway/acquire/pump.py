@@ -127,10 +127,17 @@ class Pump:
             await asyncio.sleep(0)  # a flood on one line must not keep the other devices waiting
 
     async def _read(self, connection: Connection) -> bytes | None:
-        """Some bytes, b"" at the end, None at a deadline."""
+        """Some bytes, b"" at the end, None at a deadline.
+
+        What arrived before it and was not looked at, because another device or the disk kept us, is no silence.
+        """
         due = [at for at in (self._codec.deadline(), self._silent_at(), self._asking.due()) if at is not None]
+        data = await self._until(connection, min(due, default=None))
+        return data if data is not None else await self._until(connection, self._time.monotonic())
+
+    async def _until(self, connection: Connection, deadline: float | None) -> bytes | None:
         try:
-            async with self._time.timeout(min(due, default=None)):
+            async with self._time.timeout(deadline):
                 return await connection.read()
         except TimeoutError:
             return None

@@ -306,6 +306,19 @@ async def test_a_polled_device_is_asked_at_its_deadline(bench: Make) -> None:
     await task
 
 
+async def test_what_arrived_while_nobody_looked_is_heard_before_its_time_is_up(bench: Make) -> None:
+    one, connection = bench(poll_s=2.0), MemoryConnection()
+    task = asyncio.ensure_future(one.pump(MemoryLink(connection)).run())
+    async with asyncio.timeout(5):
+        await connection.until_written(6)
+        one.clock.advance(2.0)  # the timer and the bytes meet a loop that was busy with another device
+        connection.say(b"m 1\n")
+        await connection.until_written(11)
+    connection.hang_up()
+    await task
+    assert one.log == ["start", "keep 1", "poll 1002.0"]
+
+
 async def test_a_busy_line_does_not_starve_the_deadline(bench: Make) -> None:
     one, connection = bench(poll_s=2.0), MemoryConnection()
     one.clock.advance(0)
