@@ -118,8 +118,6 @@ CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
         {"kind": "text", "vendor_code": "TP", "value": "+", "specimen_id": "SYN-1"}),
     "Yumizen H500 of 2015: the number of a unit system is no unit": ("horiba-yumizen", "H|\\^&|||ABX|||||||P|E1394-97|20150603131350", "O|1|SYN-1^01^01||^^^|||||||||||||||||||||F", "R|1|^^^WBC^804-5^1|7.3|1||||F||ABX ABX",
         {"value": "7.3", "unit": None, "vendor_unit": "1", "status": "F"}),
-    "Micros 60: granulocytes, in the unit system of the other counts": ("horiba-pentra", "H|\\^&|||ABX|||||||P|E1394-97|20240227093317", "O|1|SYN-1^01^01||^^^|||||||||||||||||||||F", "R|6|^^^GRA#^|4.20|1||||F||",
-        {"vendor_code": "GRA#", "value": "4.20", "unit": "10*3/uL", "vendor_unit": "1", "status": "F"}),
 }  # fmt: skip
 
 
