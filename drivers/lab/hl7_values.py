@@ -26,8 +26,9 @@ _NORMAL = "N"
 _ARROWS = {"↑": "H", "↓": "L"}
 _POWER = re.compile(r"10\*(?P<power>-?\d{1,2})\.(?P<unit>\S+)\Z")
 """UCUM with a power of ten before the unit: cobas 5800, 6800 and 8800 send 367 of "10*-1.{copies}/mL" for 36.7 copies/mL."""
-_CARETS = re.compile(r"(?:[xX*]\s*)?10\^-?\d{1,2}(?:[^^\d][^^]*(?:\^[23](?!\d))?)?(?=\^|\Z)")
-"""A power of ten written with the mark between components, as counters of the URIT and Mythic kind do: "10^9/L", "x10^3/mm^3"."""
+_CARETS = re.compile(r"(?:(?:[xX*]\s*)?10\^-?\d{1,2}(?:[^^\d][^^]*(?:\^[23](?!\d))?)?|[^^]*m\^[23](?:[^^\d][^^]*)?)(?=\^|\Z)")
+"""Powers written with the mark between components, as counters of the URIT and Mythic kind do: "10^9/L", "x10^3/mm^3"; also
+"mL/min/1.73m^2"."""
 _THOUSANDS = re.compile(r"((?:[<>]=?|[≤≥])?\s*)(\d{1,3}(?:,\d{3})+)(\.\d+)?\Z")
 _PIECE = re.compile(r"\s*(?P<value>(?:[<>]=?|[≤≥])?\s*[+-]?\d+(?:[.,]\d+)?)\s*(?P<unit>.*?)\s*(?P<arrow>[↑↓]?)\s*\Z")
 GLUED_MAX = 20
@@ -115,7 +116,7 @@ def _structured(parts: list[str], options: Hl7LabOptions) -> Value:
 
 
 def unit(obx: Segment) -> str:
-    """The unit as the analyzer wrote it: OBX-6.1, or its text where there is no code; a power of ten is one unit."""
+    """The unit as the analyzer wrote it: OBX-6.1, or its text where there is no code; one with a power is one unit."""
     if power := _CARETS.match(obx.raw(6).strip()):
         return power[0]
     said = next(filter(None, (obx.text(6, n).strip() for n in (1, 2))), "")

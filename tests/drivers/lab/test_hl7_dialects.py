@@ -111,6 +111,13 @@ def reports(*segments: str, **options: Any) -> list[Report]:
         ),
         pytest.param("OBX|1|NM|WBC||8.21|x10^3/mm^3", {}, {"unit": "10*3/uL", "vendor_unit": "x10^3/mm^3"}, id="two powers"),
         pytest.param("OBX|1|NM|WBC||8.21|10^3/uL^^UCUM", {}, {"unit": "10*3/uL", "vendor_unit": "10^3/uL"}, id="a power and a system"),
+        pytest.param(
+            "OBX|1|NM|EGFR||90|mL/min/1.73m^2",
+            {},
+            {"unit": "mL/min/{1.73_m2}", "vendor_unit": "mL/min/1.73m^2"},
+            id="the square of a metre",
+        ),
+        pytest.param("OBX|1|NM|X||90|mm^millimeter^ISO+", {}, {"unit": "mm", "vendor_unit": "mm"}, id="no power but a name"),
         pytest.param("OBX|1|NM|WBC||8.21|10^6cells/mL", {}, {"unit": None, "vendor_unit": "10^6cells/mL"}, id="a power of nothing known"),
         pytest.param("OBX|1|NM|WBC||8.21|10*9/L^10*9/L^UCUM", {}, {"unit": "10*9/L", "vendor_unit": "10*9/L"}, id="a code and its text"),
         pytest.param("OBX|1|NM|6690-2^WBC^99MRC||7.2|10^9/L", {}, {"loinc": "6690-2"}, id="Hemat 60: a LOINC under the maker's system"),
