@@ -19,7 +19,7 @@ from protocols.poct1a.message import NOTHING, Object, Poct1aMessage
 
 _THREE = re.compile(r"([^&^]*)[&^]([^&^]*)[&^]([^&^]*)\Z")
 """Vendor, model and serial number in one field: "SIEM^DCA Vantage^S012345", "Roche&CoaguChekXSPlus&UP012345"."""
-_ROLES = {"EQC": "E", "PRF": "O", "CAL": "C", "CVR": "V", "LIN": "V"}
+_ROLES = {"EQC": "E", "AQC": "E", "PRF": "O", "CAL": "C", "CVR": "V", "LIN": "V"}
 """SVC.role_cd to HL7 table 0369; any other that is no patient's is a control's."""
 _AS_USUAL = ("", "NRM")
 _KNOWN = frozenset({"PT", "OBS", "CTC", "OPR", "ORD", "SPC", "RGT", "NTE", "HDR", "SVC", "SBJ"})

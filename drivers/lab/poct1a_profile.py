@@ -17,7 +17,7 @@ _TALK = ConversationProfile()
 _NAME = r"^[A-Za-z_][\w.-]*$"
 """An element's name in XML."""
 
-NOT_PATIENTS = ("LQC", "EQC", "QC", "PRF", "CAL", "CVR", "LIN")
+NOT_PATIENTS = ("LQC", "EQC", "AQC", "QC", "PRF", "CAL", "CVR", "LIN")
 """SVC.role_cd of what no patient gave: liquid and electronic controls, proficiency, calibration, its verification, linearity."""
 
 

@@ -283,7 +283,7 @@ def test_who_released_it_what_a_maker_adds_and_a_number_that_is_nobodys() -> Non
     assert report.notes == ("released by SUP2", "PT Temp F: 101.2", "XYZ: 1")
 
 
-@pytest.mark.parametrize("role", ["LQC", "EQC", "PRF", "CAL", "CVR", "QC"])
+@pytest.mark.parametrize("role", ["LQC", "EQC", "AQC", "PRF", "CAL", "CVR", "QC"])
 def test_roles_that_are_no_patients(role: str) -> None:
     assert [one.category for one in reports(document(service(role=role)))] == [Category.QC]
 
