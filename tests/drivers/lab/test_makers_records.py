@@ -149,3 +149,13 @@ CONTROLS = {
 def test_a_control_is_no_patient(profile: str, head: str, order: str, result: str, analyzer: Any) -> None:
     (report,) = analyzer(profile).read(head, "P|1", order, result)
     assert report.category is Category.QC
+
+
+@pytest.mark.parametrize(
+    ("patient", "category"),
+    [("Abg qc 1", Category.QC), ("ABG-QC2", Category.QC), ("Marqcus", Category.LAB), ("10002", Category.LAB)],
+)
+def test_a_blood_gas_control_that_was_run_as_a_patient_is_none(patient: str, category: Category, analyzer: Any) -> None:
+    head, order = "H|\\^&|||ABL9^402843|||||NC2L||1|20260627193917", "O|1||Sample #^28258|||||||ANONYMOUS|||||Arterial^|||||||||F"
+    (report,) = analyzer("radiometer-abl90").read(head, f"P|1||{patient}", order, "R|1|^^^pH^M|7.53||N||F")
+    assert report.category is category
