@@ -47,6 +47,11 @@ _WAYS = (
         "close_ends",
         "transmissions without an end: {}; if nothing is missing, --option link.close_ends=true reads them all the same",
     ),
+    (
+        "truncated",
+        "open_end",
+        "blocks without their FS: {}; if nothing else is missing, --option line.open_end=true reads them all the same",
+    ),
 )
 """What was wrong, the switch of the profile's line that minds it, and what to do."""
 
@@ -116,7 +121,7 @@ def decode(
 
 def _advice(wrong: Counter[str], options: Options) -> str:
     """What to do about a recording of which nothing was understood, by what was wrong with it."""
-    link = getattr(options, "link", None)
+    link = getattr(options, "link", getattr(options, "line", None))
     ways = (said.format(wrong[reason]) for reason, key, said in _WAYS if wrong[reason] and hasattr(link, key))
     return next(ways, "is it the right driver?")
 

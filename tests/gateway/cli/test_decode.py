@@ -125,6 +125,15 @@ def test_a_message_without_an_end_is_kept_out_and_how_to_read_it_is_said(wardlin
     assert '"value": "5.1"' in wardlink("decode", "--driver", "astm", "--option", "link.close_ends=true", "-", stdin=message).out
 
 
+def test_blocks_that_lost_their_ends_are_kept_out_and_how_to_read_them_is_said(wardlink: Wardlink) -> None:
+    block = b"\x0bMSH|^~\\&|X||||20261121080000||ORU^R01|1|P|2.3.1\rOBR|1||S1\rOBX|1|NM|GLU||5.1|mmol/L|||||F\r"
+    said = wardlink("decode", "--driver", "hl7-lab", "-", stdin=block + block)
+    assert (said.code, said.out) == (3, "")
+    assert "blocks without their FS: 2; if nothing else is missing, --option line.open_end=true reads them all" in said.err
+    read = wardlink("decode", "--driver", "hl7-lab", "--option", "line.open_end=true", "-", stdin=block + block)
+    assert read.out.count('"value": "5.1"') == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
