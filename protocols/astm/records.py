@@ -5,8 +5,8 @@ r"""ASTM records: bytes of a message to records, and back (ASTM E1394-97 = LIS02
     R|1|^^^WBC|6.42|10*3/uL||N||F<CR>
 
 A message runs from an H to an L record. Faults seen on real wires: LF or CRLF for CR, blanks before the type, no L, no H
-(a session resumed), text in another encoding than the declared one, H records cut short. None of them loses a record: what
-is odd is named in `AstmMessage.problems`, the data stay as they came.
+(a session resumed), text in another encoding than the declared one, H records cut short, types in lower case. None of them loses
+a record: what is odd is named in `AstmMessage.problems`, the data stay as they came.
 
 HL7 messages come in ASTM frames too (a GeneXpert, after its protocol was changed, sends so what it had queued): each is a message
 whose records are its segments, for an HL7 reader.
@@ -144,7 +144,7 @@ def parse(text: bytes, *, encoding: str | None = None, lf_separates: bool = True
 
 def is_header(line: bytes | bytearray) -> bool:
     """Whether a line begins a message: an H record, or the MSH of an HL7 message, and a character that may be a delimiter."""
-    return (line[:1] == b"H" and not line[1:2].isalnum()) or is_hl7(line)
+    return (line[:1] == b"H" and not line[1:2].isalnum()) or line[:2] == b"h|" or is_hl7(line)
 
 
 def is_hl7(line: bytes | bytearray) -> bool:
@@ -154,7 +154,7 @@ def is_hl7(line: bytes | bytearray) -> bool:
 
 def is_terminator(line: bytes | bytearray) -> bool:
     """Whether a line is an L record: an L alone, or before a character that may be a delimiter."""
-    return line[:1] == b"L" and not line[1:2].isalnum()
+    return (line[:1] == b"L" and not line[1:2].isalnum()) or line[:2] == b"l|"
 
 
 Field: TypeAlias = str | tuple[str, ...] | list[tuple[str, ...]]
@@ -175,7 +175,7 @@ def encode(records: Iterable[Sequence[Field]], delimiters: Delimiters = STANDARD
 _BOM = b"\xef\xbb\xbf"
 _INDENT = b" \t\x00"
 """What some analyzers put before a record: blanks (Sphera), NULs between messages."""
-_HEADERS = b"HM"
+_HEADERS = b"HhM"
 """How a header begins: H, MSH."""
 _NO_LETTER = re.compile(rb"[\x7f-\x9f]")
 """What ISO 8859-1 has no letters for; Windows', DOS' and the Chinese code pages do."""
@@ -249,7 +249,7 @@ def _declared(header: str, problems: list[str]) -> Delimiters:
 
 def _type(line: str, delimiters: Delimiters) -> str:
     if line[1:2] in (delimiters.field, "") or (line[0] in "HL" and not line[1].isalnum()):
-        return line[:1]
+        return line[:1].upper()
     return line.partition(delimiters.field)[0] if delimiters.field else line
 
 

@@ -148,6 +148,13 @@ def test_blanks_before_a_record_and_a_byte_order_mark_are_dropped() -> None:
     assert message.terminated
 
 
+def test_a_types_letter_may_be_small() -> None:
+    (message,) = parse(b"h|\\^&|||A\rp|1||7\rO|1|SYN-1\rr|1|^^^GLU|5.1\rl|1|N\r")
+    assert [record.type for record in message.records] == ["H", "P", "O", "R", "L"]
+    assert (message.terminated, message.problems) == (True, ())
+    assert message.records[3].text == "r|1|^^^GLU|5.1"
+
+
 def test_each_header_begins_a_message_with_its_own_delimiters() -> None:
     first, second = parse(b"H|\\^&\rR|1|^^^K|4.1\rH|@!~\rR|1|!!!Na|140\rL|1|N\r")
     assert (first.terminated, second.terminated) == (False, True)
