@@ -303,14 +303,14 @@ def _state(scope: Scope, found: Value, options: AstmOptions) -> tuple[str, Valid
 
 def _letter(scope: Scope, kind: str, n: int) -> str:
     """A status field's letter. Of several C, a correction; else the last but for what only says how it came to be sent: Q because
-    we asked (GeneXpert: Q@F), R not for the first time (ADVIA Centaur: F and R).
+    we asked (GeneXpert: Q@F), R not for the first time (ADVIA Centaur: F and R), V when somebody approved it (ACL TOP: F@V).
     """
     record = scope.get(kind)
     if record is None:
         return ""
     repeats = (record.component(n, 1, repeat).strip().upper() for repeat in range(min(record.repeats(n), values.FLAGS_MAX)))
     said = [letter for letter in repeats if letter]
-    telling = [letter for letter in said if letter not in ("Q", "R")] or said
+    telling = [letter for letter in said if letter not in ("Q", "R", "V")] or said
     return "C" if "C" in said else next(reversed(telling), "")
 
 

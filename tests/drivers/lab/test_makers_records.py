@@ -118,6 +118,8 @@ CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
         {"kind": "text", "vendor_code": "TP", "value": "+", "specimen_id": "SYN-1"}),
     "Yumizen H500 of 2015: the number of a unit system is no unit": ("horiba-yumizen", "H|\\^&|||ABX|||||||P|E1394-97|20150603131350", "O|1|SYN-1^01^01||^^^|||||||||||||||||||||F", "R|1|^^^WBC^804-5^1|7.3|1||||F||ABX ABX",
         {"value": "7.3", "unit": None, "vendor_unit": "1", "status": "F"}),
+    "ACL TOP: final, and approved by somebody": ("sysmex-cs", "H|@^\\|<1>||acltop|||||LIS||P|1394-97|20130418180544", "O|1|SYN-10|<2>|^^^1551|R|||||||||||||||||||||O@F", "R|2|^^^1551|1.09|Ratio||N||F@V||ACLTOP^ACLTOP||20070412153249|ACLTOP^12^10",
+        {"value": "1.09", "unit": "{ratio}", "status": "F"}),
 }  # fmt: skip
 
 
