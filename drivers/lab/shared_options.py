@@ -65,9 +65,10 @@ STANDARD_ABSENT = (
     Absent(text=r"-{2,}(?:\.-+)?"),
     Absent(text=r"\*[*.]*\*", why=Validity.INVALID),
     Absent(text=r"\.{2,}"),
+    Absent(text="<>", why=Validity.INVALID),
 )
-""""---" and "-----" (Atellica DM, Horiba), "***.**" (Mindray), "....." (Radiometer). One "-" alone is a negative strip result:
-a value."""
+""""---" and "-----" (Atellica DM, Horiba), "***.**" (Mindray), "....." (Radiometer), "<>" (i-STAT: it rests on what is out of
+range). One "-" alone is a negative strip result: a value."""
 
 STANDARD_FAILED = (
     r"(?i:ABN|(?:INSTRUMENT )?ERROR|INVALID|NO[ _]?RESULT(?: ?- ?REPEAT TEST)?|CANCELLED|CANCELED"

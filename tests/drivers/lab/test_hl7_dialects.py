@@ -149,6 +149,12 @@ def reports(*segments: str, **options: Any) -> list[Report]:
             id="DR: a span is no number",
         ),
         pytest.param("OBX|1|SN|X||=^5|mg/dL", {}, {"kind": Kind.NUMERIC, "value": "5", "comparator": ""}, id="SN: equal"),
+        pytest.param(
+            "OBX|1|NM|1^Na||<>|mmol/L|138-146||||F",
+            {},
+            {"value": None, "status": "X", "validity": Validity.INVALID},
+            id="i-STAT: it rests on what is out of range",
+        ),
         pytest.param("OBX|1|NM|X||.....|%||N|||F", {}, {"value": None, "status": "X", "flags": ("N",)}, id="normal is no result"),
         pytest.param("OBX|1|NM|X||12|||POS|||F", {"verdicts": "POS"}, {"value": "12", "flags": ("POS",)}, id="a number needs none"),
         pytest.param("OBX|1|CE|X||INV^Invalid.^99LIS||||||F", {}, {"value": "Invalid.", "status": "X"}, id="a failure with a full stop"),
