@@ -170,6 +170,7 @@ class Message:
 _LINE_ENDS: Final = re.compile("[\r\n]+")
 _LINE_ENDS_OF_BYTES: Final = re.compile(b"[\r\n]")
 _NAME: Final = re.compile("[A-Z][A-Z0-9]{2}")
+_BEGINS: Final = re.compile(r"[A-Z][A-Z0-9]{2}(?:[^\w\s]|\Z)")
 _PADDING: Final = "\x00\x02 \t"
 _DECLARED: Final = 9
 """Characters that declare the delimiters: MSH, MSH-1, at most four of MSH-2, and what ends it."""
@@ -199,7 +200,7 @@ def parse(data: bytes, *, broken: bool = False) -> Message | None:
 def _unpadded(line: str) -> str:
     """A line without heartbeats and blanks before its segment, as a message copied out of a text has them, or between two."""
     bare = line.lstrip(_PADDING)
-    return bare if not bare or _NAME.match(bare) else line
+    return bare if not bare or _BEGINS.match(bare) else line
 
 
 def _mended(lines: list[str], separator: str) -> list[str]:

@@ -101,6 +101,12 @@ def test_blanks_and_heartbeats_before_a_segment_are_no_part_of_its_name(padding:
     assert message.text("OBX", 5) == "  two  blanks"
 
 
+def test_a_line_that_goes_on_with_a_field_keeps_its_blanks() -> None:
+    message = parse(b"MSH|^~\\&|A\rOBX|1|ST|X||HbA1c\n  HBA1C(IFCC)|9.3\r", broken=True)
+    assert message is not None
+    assert message.text("OBX", 5) == "HbA1c\n  HBA1C(IFCC)"
+
+
 @pytest.mark.parametrize("data", [b"", b"MSH", b"MSHA^~\\&A", b"MSH|^^\\&|", b"MSH|^a\\&|", b"PID|1\r", b"MSH ^~\\& "])
 def test_what_is_no_message_is_none(data: bytes) -> None:
     assert parse(data) is None
