@@ -141,6 +141,7 @@ CONTROLS = {
     "e411: said in the container's type": ("roche-cobas-e411", E411, E411_O.replace("S1^SC", "QC^SC"), "R|1|^^^125/1/not|15.18|pmol/l||N||F"),
     "Elecsys: said in the sample's sort": ("roche-elecsys-2010", "H|\\^&||||||||||P||05", "O|1|1120864711|807^00042^3^^CONTROL^NORMAL|ALL|R|20111205092128", "R|1|^^^10^^0|1.23|uIU/ml|0.27^4.2|N||F"),
     "any analyzer: an id that was typed in for it": ("generic", "H|\\^&|||X", "O|1||QC-L1", "R|1|^^^CARBA|0"),
+    "any analyzer: a control with a number": ("generic", "H|\\^&|||ACCESS^1", "O|2|QC1        ^10^1^14191^LYPHOCHEK ASSAYED CH|||R|20120215150316", "R|1|^^^CARBA|0"),
     "any analyzer: the sort of sample behind rack and position": ("generic", "H|\\^&||||||||||P||05", "O|1|1120864711|807^00042^3^^CONTROL^NORMAL|ALL|R", "R|1|^^^10^^0|1.23|uIU/ml"),
     "m2000: said by a name": ("abbott-m2000", "H|\\^&|||m2000^8.1.9.0^1", "O|1|HIV_LOPOS|HIV_LOPOS^RUN^A2|^^^HIV0.6ml", "R|1|^^^HIV0.6ml^HIV0.6ml^1^2^^F|1523|Copies / mL||||F"),
     "CS: a control's number": ("sysmex-cs", "H|\\^&|||CS-2500^01-70^21768", "O|1||000000^02^     QC00000001^B^||R||||||N", "R|1|^^^041^PT~sec^100.00^A|10.6|sec||N"),
