@@ -120,6 +120,9 @@ CASES: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
         {"value": "7.3", "unit": None, "vendor_unit": "1", "status": "F"}),
     "ACL TOP: final, and approved by somebody": ("sysmex-cs", "H|@^\\|<1>||acltop|||||LIS||P|1394-97|20130418180544", "O|1|SYN-10|<2>|^^^1551|R|||||||||||||||||||||O@F", "R|2|^^^1551|1.09|Ratio||N||F@V||ACLTOP^ACLTOP||20070412153249|ACLTOP^12^10",
         {"value": "1.09", "unit": "{ratio}", "status": "F"}),
+    "c311: its running number is no specimen's id": ("generic", "H|\\^&|||c311^1|||||host|RSUPL^REAL|P|1", "O|1|11625^SYN-PL24-0370         ^1^^004|R1|^^^685/|R||||||N||^^||SC|||labo|||||20240203132011|||F", "R|1|^^^685/|25|U/L||N||F",
+        {"vendor_code": "685", "value": "25", "specimen_id": "SYN-PL24-0370"}),
+    "c311: an id without a running number": ("generic", "H|\\^&|||c311^1|||||host|RSUPL^REAL|P|1", "O|1|       SYN-0370|0^50005^005^^S1^SC|^^^685/|R", "R|1|^^^685/|25|U/L||N||F", {"specimen_id": "SYN-0370"}),
 }  # fmt: skip
 
 
