@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
-from pydantic import BaseModel, ConfigDict
 
 from gateway import terms
 from gateway.errors import ConfigError
@@ -32,6 +31,7 @@ from gateway.model import (
     Validity,
     WorkOrder,
 )
+from gateway.options import LineSettings, Options
 from gateway.rolls import Lists, ListTold, Operator
 from gateway.terms.decimals import decimal_text
 from protocols.sansio import Codec, Message, Timed
@@ -53,23 +53,6 @@ __all__ = [
     "Telling",
     "Vmd",
 ]
-
-
-class Options(BaseModel):
-    """What a person may set of a driver in the configuration or an analyzer profile; a driver derives its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """A serial line's settings: the device's factory default. `parity` is N, E or O; `flow` none, rtscts or xonxoff."""
-
-    baud: int = 9600
-    bits: int = 8
-    parity: str = "N"
-    stop: int = 1
-    flow: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,5 +371,11 @@ class Driver(Generic[P, OptionsT]):
         model = self.models[0] if len(self.models) == 1 else ""
         known = replace(device, maker=device.maker or self.maker, model=device.model or model)
         return Context(
-            driver=self, device=known, options=options, timezone=timezone, wall=wall, profile=profile, location=location
+            driver=self,
+            device=known,
+            options=options,
+            timezone=options.zone or timezone,
+            wall=wall,
+            profile=profile,
+            location=location,
         )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from drivers.lab.shared_options import STANDARD_ABSENT, Absent, AnalyteOptions, Letter, Pattern, Unit
+from drivers.lab.shared_options import STANDARD_ABSENT, Absent, AnalyteOptions, AnalyzerOptions, Letter, Pattern, Unit
 from drivers.lab.values import Reading
 from gateway.driver import Options
 from gateway.model import Validity
@@ -151,17 +151,11 @@ class AuOrderOptions(Options):
     """The laboratory system's code → online test number; where any is given, other tests are left to other analyzers."""
 
 
-class AuOptions(Options):
+class AuOptions(AnalyzerOptions):
     """One analyzer."""
 
     maker: str = "Beckman"
     """The maker: for the terms and the device's name."""
-    models: tuple[str, ...] = ()
-    """The models that it is for."""
-    evidence: Literal["capture", "document", "general"] = "general"
-    """How it is known: capture (real bytes), document (the maker's words), general (assumed)."""
-    source: str = ""
-    """From what."""
 
     link: AuLinkOptions = AuLinkOptions()
     """The switches of the line."""

@@ -9,7 +9,16 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from drivers.lab.hl7_places import At
-from drivers.lab.shared_options import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, Letter, Pattern, Unit
+from drivers.lab.shared_options import (
+    STANDARD_ABSENT,
+    STANDARD_FAILED,
+    Absent,
+    AnalyteOptions,
+    AnalyzerOptions,
+    Letter,
+    Pattern,
+    Unit,
+)
 from drivers.lab.values import Reading
 from gateway.driver import Options
 from protocols.hl7v2.queries import DISPLAY, ORDERS
@@ -112,17 +121,11 @@ verifying calibrator), a service (HemoScreen), the kind of upload (cobas
 8000: calibration of its photometers, electrodes, immunoassays)."""
 
 
-class Hl7LabOptions(Options):
+class Hl7LabOptions(AnalyzerOptions):
     """One analyzer."""
 
     maker: str = ""
     """The maker: for the terms and the device's name."""
-    models: tuple[str, ...] = ()
-    """The models that it is for."""
-    evidence: Literal["capture", "document", "general"] = "general"
-    """How it is known: capture (real bytes), document (the maker's words), general (assumed)."""
-    source: str = ""
-    """From what."""
 
     line: LineOptions = LineOptions()
     """The switches of the line."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from drivers.lab.shared_options import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, Pattern, Unit
+from drivers.lab.shared_options import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, AnalyzerOptions, Pattern, Unit
 from drivers.lab.values import Reading
 from gateway.driver import Options
 from protocols.poct1a.profile import ConversationProfile
@@ -72,17 +72,11 @@ class ListOptions(Options):
     """The message that answers a HEL which asks for a patient (GeneXpert: DTV.CEPHEID.PTQRY)."""
 
 
-class Poct1aOptions(Options):
+class Poct1aOptions(AnalyzerOptions):
     """One device type."""
 
     maker: str = ""
     """The maker: for the terms and the device's name."""
-    models: tuple[str, ...] = ()
-    """The models that it is for."""
-    evidence: Literal["capture", "document", "general"] = "general"
-    """How it is known: capture (real bytes), document (the maker's words), general (assumed)."""
-    source: str = ""
-    """From what."""
 
     conversation: ConversationOptions = ConversationOptions()
     """The switches of the conversation."""

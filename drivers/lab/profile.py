@@ -12,11 +12,22 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from drivers.lab.hl7_profile import Hl7LabOptions
 from drivers.lab.places import At, Sources, sources
 from drivers.lab.rules import Policy, Rule
-from drivers.lab.shared_options import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, Letter, Pattern, Unit, pattern
+from drivers.lab.shared_options import (
+    STANDARD_ABSENT,
+    STANDARD_FAILED,
+    Absent,
+    AnalyteOptions,
+    AnalyzerOptions,
+    Letter,
+    Pattern,
+    Unit,
+    pattern,
+)
 from drivers.lab.values import Reading
 from gateway.driver import Options
 from gateway.model import Method
 from protocols.astm.profile import Checksum, FrameEnd, FrameNumbers, Frames, LinkProfile, Mode, SendProfile
+from protocols.astm.records import Delimiters
 
 
 def _code_pattern(text: str) -> str:
@@ -31,6 +42,12 @@ def _encoding(name: str) -> str:
     except LookupError:
         raise ValueError(f"{name!r} is no text encoding that Python knows") from None
     return name
+
+
+def _delimiters(text: str) -> str:
+    if len(set(text)) != 4 or len(text) != 4 or any(mark.isalnum() or mark.isspace() for mark in text):
+        raise ValueError(f"{text!r}: expected four different signs: of fields, repeats, components, and of escapes")
+    return text
 
 
 _LINE = LinkProfile()
@@ -58,6 +75,8 @@ class LinkOptions(Options):
     """Bytes of a message."""
     heartbeat: tuple[Annotated[int, Field(ge=0, le=31)], ...] = tuple(_LINE.heartbeat)
     """Byte values between transmissions that mean nothing."""
+    delimiters: Annotated[str, AfterValidator(_delimiters)] = "|\\^&"
+    """Field, repeat, component, escape of records that no H record stands before; H says its own."""
     lf_separates: bool = _LINE.lf_separates
     """LF ends a record like CR."""
     close_ends: bool = _LINE.close_ends
@@ -160,19 +179,13 @@ class MaterialOptions(Options):
     """Where the level of a control stands."""
 
 
-class AstmOptions(Options):
+class AstmOptions(AnalyzerOptions):
     """One analyzer."""
 
     maker: str = ""
     """The maker, for the terms and the device's name."""
     makers: dict[str, str] = Field(default_factory=dict)
     """A product's name as H.5 has it, in any case → its maker, for the terms, where maker is not said."""
-    models: tuple[str, ...] = ()
-    """The models that it is for."""
-    evidence: Literal["capture", "document", "general"] = "general"
-    """How it is known: capture (real bytes), document (the maker's words), general (assumed)."""
-    source: str = ""
-    """From what."""
 
     link: LinkOptions = LinkOptions()
     """The line's switches, below."""
@@ -318,4 +331,5 @@ class AstmOptions(Options):
         """The line's settings in the protocol's own words."""
         line = self.link.model_dump()
         line["heartbeat"] = bytes(line["heartbeat"])
+        line["delimiters"] = Delimiters(*line["delimiters"])
         return LinkProfile(**line, encoding=self.encoding)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import tzinfo
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
@@ -39,6 +41,32 @@ Unit = Annotated[str, AfterValidator(_known_unit)]
 
 Letter = Annotated[str, Field(pattern="^[CDFINOPRSUWX]$")]
 """Result status, HL7 table 0085."""
+
+
+def _zone(name: str) -> str:
+    if name:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{name!r} is no time zone of the IANA list, such as Europe/Berlin or UTC") from None
+    return name
+
+
+class AnalyzerOptions(Options):
+    """What every profile says first."""
+
+    models: tuple[str, ...] = ()
+    """The models that it is for."""
+    evidence: Literal["capture", "document", "general"] = "general"
+    """How it is known: capture (real bytes), document (the maker's words), general (assumed)."""
+    source: str = ""
+    """From what."""
+    timezone: Annotated[str, AfterValidator(_zone)] = ""
+    """The zone of its times without an offset, where it is the same at every site (UTC); else the configuration's."""
+
+    @property
+    def zone(self) -> tzinfo | None:
+        return ZoneInfo(self.timezone) if self.timezone else None
 
 
 class AnalyteOptions(Options):

@@ -8,7 +8,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from drivers.lab.shared_options import STANDARD_ABSENT, STANDARD_FAILED, Absent, AnalyteOptions, Letter, Pattern, Unit
+from drivers.lab.shared_options import (
+    STANDARD_ABSENT,
+    STANDARD_FAILED,
+    Absent,
+    AnalyteOptions,
+    AnalyzerOptions,
+    Letter,
+    Pattern,
+    Unit,
+)
 from drivers.lab.values import Reading
 from gateway.driver import Options
 from protocols.vendor.vidas import BciProfile, Checksum, Framing
@@ -54,17 +63,11 @@ class BciLinkOptions(Options):
         )
 
 
-class VidasOptions(Options):
+class VidasOptions(AnalyzerOptions):
     """One instrument."""
 
     maker: str = "bioMérieux"
     """The maker: for the terms and the device's name."""
-    models: tuple[str, ...] = ()
-    """The models that it is for."""
-    evidence: Literal["capture", "document", "general"] = "general"
-    """How it is known: capture (real bytes), document (the maker's words), general (assumed)."""
-    source: str = ""
-    """From what."""
 
     link: BciLinkOptions = BciLinkOptions()
     """The switches of the line."""

@@ -10,6 +10,7 @@ from gateway.acquire import registry
 from gateway.acquire.links import Link, parse_link
 from gateway.acquire.links.listen import secured
 from gateway.driver import Driver, Options
+from gateway.errors import ConfigError
 from gateway.model import DeviceIdentity, Location
 
 if TYPE_CHECKING:
@@ -34,10 +35,16 @@ class Station:
 def station(device: DeviceConfig, zone: tzinfo) -> Station:
     """The station of a configured device; `zone` is its clock's. Opens nothing. Raises ConfigError."""
     driver = registry.load(device.driver)
+    options = registry.options(driver, device.profile, device.options)
+    if device.timezone is not None and options.zone is not None and str(options.zone) != device.timezone:
+        raise ConfigError(
+            f"timezone {device.timezone!r}: the profile {device.profile} has its times in {options.zone} at every site; "
+            'leave timezone out, or say options = { timezone = "" }'
+        )
     return Station(
         identity=device.identity(),
         driver=driver,
-        options=registry.options(driver, device.profile, device.options),
+        options=options,
         link=secured(parse_link(device.link, driver.line), device.tls).link(),
         profile=device.profile,
         timezone=zone,

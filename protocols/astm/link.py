@@ -276,7 +276,8 @@ class Receiver:
 
     def _messages(self, message: Transmission, token: int | None) -> list[Event[AstmMessage]]:
         """A message for each H; the sender's reply hangs on the last."""
-        bodies = parse(message.text, encoding=self._profile.encoding, lf_separates=self._profile.lf_separates)
+        how = self._profile
+        bodies = parse(message.text, encoding=how.encoding, lf_separates=how.lf_separates, assumed=how.delimiters)
         if not bodies:
             self._replies = deque(reply for reply in self._replies if reply.token != token)
             return [Incomplete(message.raw, message.at, "no records")]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from protocols.astm.records import STANDARD, Delimiters
+
 Mode: TypeAlias = Literal["auto", "framed", "records"]
 Checksum: TypeAlias = Literal["required", "if-present", "none"]
 FrameEnd: TypeAlias = Literal["CRLF", "CR", "LF", "none"]
@@ -40,6 +42,8 @@ class LinkProfile:
     """Bytes between transmissions that mean nothing; more of them than a run of one are no fault."""
     encoding: str | None = None
     """The text's encoding where it is known; UTF-8 and then ISO 8859-1 are tried in any case."""
+    delimiters: Delimiters = STANDARD
+    """Those of records that no H record stands before (a session that was resumed); an H record always says its own."""
     lf_separates: bool = True
     """LF ends a record like CR; False for an analyzer that puts LF into its texts."""
     close_ends: bool = False

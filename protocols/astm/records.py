@@ -125,11 +125,14 @@ class AstmMessage:
         return b"".join(f"{record.text}\r".encode(self.encoding) for record in self.records)
 
 
-def parse(text: bytes, *, encoding: str | None = None, lf_separates: bool = True) -> tuple[AstmMessage, ...]:
+def parse(
+    text: bytes, *, encoding: str | None = None, lf_separates: bool = True, assumed: Delimiters = STANDARD
+) -> tuple[AstmMessage, ...]:
     """The messages in `text`, which is what frames carried, already joined. Never raises.
 
     `encoding` is what the analyzer is known to use; UTF-8 and then ISO 8859-1 are tried where it does not fit. CR, LF and CRLF
-    all end a record, unless `lf_separates` is False and the analyzer puts LF into its texts.
+    all end a record, unless `lf_separates` is False and the analyzer puts LF into its texts. `assumed` are the delimiters of
+    records that no H record stands before.
     """
     if lf_separates:
         text = text.replace(b"\n", b"\r")
@@ -139,7 +142,7 @@ def parse(text: bytes, *, encoding: str | None = None, lf_separates: bool = True
         return ()
     if not starts or starts[0] != 0:
         starts.insert(0, 0)
-    return tuple(_message(lines[a:b], encoding) for a, b in zip(starts, [*starts[1:], len(lines)], strict=True))
+    return tuple(_message(lines[a:b], encoding, assumed) for a, b in zip(starts, [*starts[1:], len(lines)], strict=True))
 
 
 def is_header(line: bytes | bytearray) -> bool:
@@ -181,7 +184,7 @@ _NO_LETTER = re.compile(rb"[\x7f-\x9f]")
 """What ISO 8859-1 has no letters for; Windows', DOS' and the Chinese code pages do."""
 
 
-def _message(lines: list[bytes], encoding: str | None) -> AstmMessage:
+def _message(lines: list[bytes], encoding: str | None, assumed: Delimiters) -> AstmMessage:
     problems: list[str] = []
     if len(lines) > RECORDS_MAX:
         problems.append(f"{len(lines)} records, the first {RECORDS_MAX} are read")
@@ -193,7 +196,7 @@ def _message(lines: list[bytes], encoding: str | None) -> AstmMessage:
     if is_header(lines[0]):
         delimiters = _declared(texts[0], problems)
     else:
-        delimiters = STANDARD
+        delimiters = assumed
         problems.append("no H record")
     records = tuple(Record(_type(line, delimiters), line, delimiters) for line in texts)
     ends = [n for n, record in enumerate(records) if record.type == "L"]

@@ -71,6 +71,7 @@ GROUND = frozenset(
         "gateway.explain",
         "gateway.histogram",
         "gateway.mapping",
+        "gateway.options",
         "gateway.positions",
         "gateway.rolls",
         "gateway.thinning",
@@ -84,7 +85,7 @@ ROOMS = {
     "protocols": Room(("protocols",), frozenset(["protocols"])),
     "the ground floor": Room(
         ("gateway/model.py", "gateway/driver.py", "gateway/errors.py", "gateway/settings", "gateway/explain.py", "gateway/positions.py", "gateway/histogram.py",
-         "gateway/readings.py", "gateway/rolls.py", "gateway/thinning.py", "gateway/mapping"),
+         "gateway/readings.py", "gateway/rolls.py", "gateway/thinning.py", "gateway/mapping", "gateway/options.py"),
         GROUND | {"protocols"}, frozenset(["pydantic", "msgspec"]), (IO | CLOCKS) - {"pathlib", "urllib"},
     ),
     "terms": Room(  # package data: the tables, read once

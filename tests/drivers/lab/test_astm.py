@@ -632,3 +632,11 @@ def test_comments_without_end_are_told_once(analyzer: Any) -> None:
     (report,) = analyzer().read(H, O1, R1, *(f"C|{n}|I|alarm {n}|I" for n in range(5000)))
     assert len(report.observations[0].notes) == 101
     assert report.observations[0].notes[-1] == "more notes are in the raw message"
+
+
+def test_times_are_in_the_zone_that_a_profile_says_they_always_are_in(analyzer: Any) -> None:
+    records = ("O|1|SYN-1", "R|1|^^^GLU|5.1|mmol/L||N||F||||20260701120000")
+    (site,) = analyzer(zone=ZoneInfo("Europe/Berlin")).read(*records)
+    (profile,) = analyzer(zone=ZoneInfo("Europe/Berlin"), timezone="UTC").read(*records)
+    times = [one.observations[0].time.isoformat() for one in (site, profile)]
+    assert times == ["2026-07-01T12:00:00+02:00", "2026-07-01T12:00:00+00:00"]

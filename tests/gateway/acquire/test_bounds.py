@@ -166,3 +166,13 @@ def test_a_wrong_device_is_a_config_error(more: dict[str, object], said: str) ->
     good: dict[str, object] = {"id": "BED-1", "driver": "pb840", "link": "serial:///dev/ttyUSB0"}
     with pytest.raises(ConfigError, match=said):
         station(DeviceConfig.model_validate({**good, **more}), UTC)
+
+
+SITE = {"id": "L", "driver": "astm", "profile": "generic", "link": "tcp-listen://0.0.0.0:12001"}
+
+
+def test_a_zone_that_the_site_and_the_profile_name_differently_is_no_configuration() -> None:
+    same = {**SITE, "timezone": "UTC", "options": {"timezone": "UTC"}}
+    assert station(DeviceConfig.model_validate(same), UTC).options.zone == ZoneInfo("UTC")
+    with pytest.raises(ConfigError, match="has its times in UTC at every site; leave timezone out"):
+        station(DeviceConfig.model_validate({**same, "timezone": "Europe/Berlin"}), ZoneInfo("Europe/Berlin"))

@@ -148,6 +148,14 @@ def test_blanks_before_a_record_and_a_byte_order_mark_are_dropped() -> None:
     assert message.terminated
 
 
+def test_records_that_no_header_stands_before_have_the_delimiters_that_are_known() -> None:
+    (message,) = parse(b"R|1|^^^A@^^^B|5\r", assumed=Delimiters("|", "@", "^", "\\"))
+    (record,) = message.records
+    assert (record.repeats(3), record.component(3, 4, 1)) == (2, "B")
+    (headed,) = parse(b"H|\\^&\rR|1|^^^A@^^^B|5\rL|1\r", assumed=Delimiters("|", "@", "^", "\\"))
+    assert headed.records[1].repeats(3) == 1
+
+
 def test_a_types_letter_may_be_small() -> None:
     (message,) = parse(b"h|\\^&|||A\rp|1||7\rO|1|SYN-1\rr|1|^^^GLU|5.1\rl|1|N\r")
     assert [record.type for record in message.records] == ["H", "P", "O", "R", "L"]
