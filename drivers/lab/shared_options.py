@@ -94,9 +94,11 @@ STANDARD_ABSENT = (
     Absent(text=r"\*[*.]*\*", why=Validity.INVALID),
     Absent(text=r"\.{2,}"),
     Absent(text="<>", why=Validity.INVALID),
+    Absent(text=">{2,}", why=Validity.OVER),
+    Absent(text="<{2,}", why=Validity.UNDER),
 )
 """"---" and "-----" (Atellica DM, Horiba), "***.**" (Mindray), "....." (Radiometer), "<>" (i-STAT: it rests on what is out of
-range). One "-" alone is a negative strip result: a value."""
+range), ">>>>>" (CELL-DYN: more than it can count). One "-" alone is a negative strip result: a value."""
 
 STANDARD_FAILED = (
     r"(?i:ABN|(?:INSTRUMENT )?ERROR|INVALID|NO[ _]?RESULT(?: ?- ?REPEAT TEST)?|CANCELLED|CANCELED"

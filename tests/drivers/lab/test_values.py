@@ -55,6 +55,8 @@ N, T = Kind.NUMERIC, Kind.TEXT
         pytest.param("173.", Value(N, "173"), id="IMMULITE writes the point and nothing behind it"),
         pytest.param("1.2.", Value(T, "1.2."), id="two points are no decimal"),
         pytest.param(".....", Value(T, None, "", Validity.NOT_AVAILABLE), id="Radiometer dots"),
+        pytest.param(">>>>>", Value(T, None, "", Validity.OVER), id="CELL-DYN: more than it can count"),
+        pytest.param("<<<", Value(T, None, "", Validity.UNDER), id="less than it can count"),
         pytest.param("1.5E3", Value(T, "1.5E3"), id="an exponent is none unless the profile says so"),
         pytest.param("1.45E+03", Value(N, "1450"), id="unless it can be nothing else"),
         pytest.param("4.0E-02", Value(N, "0.040"), id="the same below one, its digits kept"),
@@ -239,7 +241,8 @@ def test_a_time_is_a_moment_or_none(text: str, expected: str | None) -> None:
 
 
 def test_the_ways_to_write_no_value_are_the_schemas() -> None:
-    assert [re.fullmatch(way.text, "--") is not None for way in STANDARD_ABSENT] == [True, False, False, False]
+    texts = ("--", "***", "....", "<>", ">>", "<<")
+    assert [[re.fullmatch(way.text, text) is not None for text in texts].index(True) for way in STANDARD_ABSENT] == [*range(6)]
 
 
 @settings(max_examples=200, deadline=None)
