@@ -277,8 +277,12 @@ class World:
 
 
 def _free_ports() -> Iterator[int]:
-    """Ports below those of outgoing connections: one of these could take a port that is still wanted."""
-    for port in itertools.count(10_000 + os.getpid() * 7 % 10_000):
+    """Ports below those of outgoing connections: one of these could take a port that is still wanted.
+
+    What works beside this process has ports of its own: a port is free until its gateway begins to listen.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+    for port in itertools.count(10_000 + worker * 5_000 + os.getpid() * 7 % 4_000):
         if _is_free(port):
             yield port
 
