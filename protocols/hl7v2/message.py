@@ -191,7 +191,7 @@ def parse(data: bytes, *, broken: bool = False) -> Message | None:
     fields = head.split(delimiters.field)
     declared = fields[17].split(delimiters.repetition)[0].strip().upper() if len(fields) > 17 else ""
     text, codec = _decode(data, CHARSETS.get(declared, "utf-8"))
-    lines = [line for line in map(_unpadded, _LINE_ENDS.split(text)) if line]
+    lines = [bare for line in _LINE_ENDS.split(text) if (bare := line if line[:1] > " " else _unpadded(line))]
     if broken:
         lines = _mended(lines, delimiters.field)
     return Message(tuple(_segment(line, delimiters, codec) for line in lines), delimiters, codec)
