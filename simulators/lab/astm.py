@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from simulators.cable import Cable
 from simulators.contract import Simulation, Simulator
 from simulators.lab.astm_query import QueryingAnalyzer
 from simulators.lab.astm_results import SHAPES, result
@@ -34,8 +35,9 @@ class AstmSimulator:
             pace=float(options.get("pace", "1")),
             one_a_session=options.get("one_a_session", "no") == "yes",
         )
+        self._cable = Cable(scenario)
         self._origin: float | None = None
-        self._made = self._writes = 0
+        self._made = 0
         self._cut_for: Result | None = None
         self._off_until: float | None = None
 
@@ -114,8 +116,7 @@ class AstmSimulator:
 
     def _line(self, data: bytes, now: float) -> bytes:
         """The cable. Each write has a moment of its own, so that a frame sent again meets another fate."""
-        self._writes += 1
-        return self._scenario.fault(data, now - (self._origin or 0.0) + self._writes * 1e-4)
+        return self._cable.carry(data, now - (self._origin or 0.0))
 
 
 def _build(scenario: Scenario, options: Mapping[str, str]) -> Simulator:

@@ -10,6 +10,7 @@ from protocols.astm.link import Receiver
 from protocols.astm.profile import LinkProfile
 from protocols.astm.records import AstmMessage, Field, encode
 from protocols.sansio import Fragment, Message
+from simulators.cable import Cable
 from simulators.lab.astm_sender import Result, Sender, by_size
 from simulators.scenario import Scenario
 
@@ -34,8 +35,9 @@ class QueryingAnalyzer:
         self._receiver = Receiver(LinkProfile(mode="framed"))
         self._dice = random.Random(f"query/{scenario.seed}")  # noqa: S311 - a script, not a secret
         self._out = bytearray()
+        self._cable = Cable(scenario)
         self._origin: float | None = None
-        self._scanned = self._writes = self._messages = 0
+        self._scanned = self._messages = 0
         self._to_ask: list[str] = []
         self._question: Result | None = None
         self._asked = 0
@@ -188,8 +190,7 @@ class QueryingAnalyzer:
 
     def _line(self, data: bytes, now: float) -> bytes:
         """The cable. Each write has a moment of its own, so that a frame sent again meets another fate."""
-        self._writes += 1
-        return self._scenario.fault(data, now - (self._origin or 0.0) + self._writes * 1e-4)
+        return self._cable.carry(data, now - (self._origin or 0.0))
 
 
 def _orders(message: AstmMessage) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import xor
 
+from simulators.cable import Cable
 from simulators.contract import Simulation, Simulator
 from simulators.scenario import Scenario
 
@@ -46,8 +47,9 @@ class AuSimulator:
                 raise ValueError(f"{key}: got {options[key]!r}, expected yes or no")
         self._check, self._query = options.get("check") == "yes", options.get("query") == "yes"
         self._dice = random.Random(f"au/{scenario.seed}")  # noqa: S311 - a script, not a secret
+        self._cable = Cable(scenario)
         self._origin: float | None = None
-        self._made = self._writes = self._tries = 0
+        self._made = self._tries = 0
         self._to_say: deque[bytes] = deque()
         self._said: bytes | None = None
         self._timer: float | None = None
@@ -173,8 +175,7 @@ class AuSimulator:
 
     def _write(self, data: bytes, now: float) -> None:
         """The cable. Each write has a moment of its own, so that a text sent again meets another fate."""
-        self._writes += 1
-        self._out += self._scenario.fault(data, now - (self._origin or 0.0) + self._writes * 1e-4)
+        self._out += self._cable.carry(data, now - (self._origin or 0.0))
 
 
 def _build(scenario: Scenario, options: Mapping[str, str]) -> Simulator:

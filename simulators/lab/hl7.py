@@ -10,6 +10,7 @@ from protocols.hl7v2 import ack
 from protocols.hl7v2.ack import Code
 from protocols.hl7v2.message import Message, parse
 from protocols.hl7v2.mllp import MllpDecoder, encode
+from simulators.cable import Cable
 from simulators.contract import Simulation
 from simulators.lab.hl7_counter import Counter
 from simulators.lab.hl7_dialect import Dialect, Told
@@ -64,8 +65,9 @@ class Hl7Simulator:
         self._sender = Sender(self._line, options)
         self._decoder = MllpDecoder()
         self._desk = _Desk()
+        self._cable = Cable(scenario)
         self._origin: float | None = None
-        self._made = self._writes = self._messages = 0
+        self._made = self._messages = 0
         self.answers: dict[str, tuple[str, ...]] = {}
         """The tests of each specimen that it was told of; () where there is no order."""
         self.unanswered: list[str] = []
@@ -212,8 +214,7 @@ class Hl7Simulator:
 
     def _line(self, data: bytes, now: float) -> bytes:
         """The cable. Each write has a moment of its own, so that what is said again meets another fate."""
-        self._writes += 1
-        return self._scenario.fault(data, now - (self._origin or 0.0) + self._writes * 1e-4)
+        return self._cable.carry(data, now - (self._origin or 0.0))
 
 
 def _chosen(options: Mapping[str, str]) -> Dialect:

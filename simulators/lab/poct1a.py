@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from protocols.poct1a.message import NOTHING, NotAMessage, Object, Poct1aMessage, document, leaf, parse
 from protocols.poct1a.stream import Document, Splitter
+from simulators.cable import Cable
 from simulators.contract import Simulation
 from simulators.lab.poct1a_lists import MeterLists
 from simulators.lab.poct1a_results import Reading, reading
@@ -42,8 +43,9 @@ class Poct1aSimulator:
         self.answers: list[str | None] = []
         """The patients that the host named when asked, by their family name; None: it knew nobody, or would not say."""
         self._out = bytearray()
+        self._cable = Cable(scenario)
         self._origin: float | None = None
-        self._control_id = self._made = self._writes = self._questions = self._cut_for = 0
+        self._control_id = self._made = self._questions = self._cut_for = 0
         self._pause_until = self._said_at = 0.0
         self._off_until: float | None = None
         self._begin(0.0)
@@ -210,8 +212,7 @@ class Poct1aSimulator:
 
     def _write(self, data: bytes, now: float) -> None:
         """The cable. Each write has a moment of its own, so that what is said again meets another fate."""
-        self._writes += 1
-        self._out += self._scenario.fault(data, now - (self._origin or 0.0) + self._writes * 1e-4)
+        self._out += self._cable.carry(data, now - (self._origin or 0.0))
 
     def _next_id(self) -> str:
         self._control_id += 1

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from simulators.cable import Cable
 from simulators.contract import Simulation, Simulator
 from simulators.scenario import Scenario
 
@@ -40,8 +41,9 @@ class VidasSimulator:
             raise ValueError(f"interval_s: got {self._interval_s:g}, expected more than 0")
         self._count = int(options.get("count", "0"))
         self._dice = random.Random(f"vidas/{scenario.seed}")  # noqa: S311 - a script, not a secret
+        self._cable = Cable(scenario)
         self._origin: float | None = None
-        self._made = self._writes = self._tries = 0
+        self._made = self._tries = 0
         self._out = bytearray()
         self._said = b""
         self._timer: float | None = None
@@ -121,8 +123,7 @@ class VidasSimulator:
 
     def _write(self, data: bytes, now: float) -> None:
         """The cable. Each write has a moment of its own, so that a message sent again meets another fate."""
-        self._writes += 1
-        self._out += self._scenario.fault(data, now - (self._origin or 0.0) + self._writes * 1e-4)
+        self._out += self._cable.carry(data, now - (self._origin or 0.0))
 
 
 def _build(scenario: Scenario, options: Mapping[str, str]) -> Simulator:
